@@ -1,0 +1,1 @@
+"""The controller: hosts a strategy, samples children, learns from rewards."""

@@ -1,0 +1,90 @@
+"""``spec.objective``: which metric is sought, and how it becomes the reward that teaches."""
+
+from enum import StrEnum
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from archsearch.api.base import Model
+from archsearch.api.oneof import OneOf
+
+
+class Direction(StrEnum):
+    """Whether more of the metric is better, or less."""
+
+    MAXIMIZE = "Maximize"
+    MINIMIZE = "Minimize"
+
+
+class Identity(Model):
+    """reward = metric."""
+
+
+class Power(Model):
+    """reward = metric ** exponent: the cubed accuracy of 1611.01578, section 4.1."""
+
+    exponent: float = Field(default=3.0, gt=0, le=100)
+    """Exponent; the metric must not be negative."""
+
+
+class Negative(Model):
+    """reward = -metric."""
+
+
+class InversePower(Model):
+    """reward = scale / metric ** exponent: c / perplexity ** 2 of 1611.01578, section 4.2."""
+
+    scale: float = Field(default=80.0, gt=0, le=1e12)
+    """Numerator."""
+    exponent: float = Field(default=2.0, gt=0, le=100)
+    """Exponent; the metric must be positive."""
+
+
+class RewardTransform(OneOf):
+    """From metric to reward: exactly one of the transforms."""
+
+    identity: Identity | None = None
+    """The metric itself (Maximize; the default there)."""
+    power: Power | None = None
+    """A power of the metric (Maximize)."""
+    negative: Negative | None = None
+    """The metric's negative (Minimize; the default there)."""
+    inverse_power: InversePower | None = None
+    """A constant over a power of the metric (Minimize)."""
+
+
+_TRANSFORMS = {
+    Direction.MAXIMIZE: ("identity", "power"),
+    Direction.MINIMIZE: ("negative", "inversePower"),
+}
+
+
+class Objective(Model):
+    """What is sought."""
+
+    metric: str = Field(default="accuracy", min_length=1, max_length=63, pattern=r"^[A-Za-z][A-Za-z0-9_]*$")
+    """Name of the metric, as trials report it."""
+    direction: Direction = Direction.MAXIMIZE
+    """Maximize or Minimize."""
+    target: float | None = None
+    """Value of the metric at which the search has succeeded and ends early."""
+    reward: RewardTransform | None = None
+    """How the metric becomes the reward; left out: the metric (Maximize) or its negative (Minimize)."""
+
+    @model_validator(mode="after")
+    def _transform_fits(self) -> Self:
+        allowed = _TRANSFORMS[self.direction]
+        if self.reward is not None and self.reward.kind not in allowed:
+            raise ValueError(
+                f"reward.{self.reward.kind} does not fit direction {self.direction.value}; allowed: {', '.join(allowed)}"
+            )
+        return self
+
+    @property
+    def transform(self) -> RewardTransform:
+        """The transform, with the direction's default filled in."""
+        if self.reward is not None:
+            return self.reward
+        if self.direction is Direction.MAXIMIZE:
+            return RewardTransform(identity=Identity())
+        return RewardTransform(negative=Negative())

@@ -1,0 +1,170 @@
+"""``ArchitectureSearch``: one manifest, the same on a laptop and on Kubernetes."""
+
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, JsonValue, model_validator
+
+from archsearch.api.base import Duration, Model
+from archsearch.api.objective import Objective
+from archsearch.api.space import SearchSpace
+from archsearch.api.strategy import Strategy
+from archsearch.api.task import Task
+
+Quantity = Annotated[int | float | str, Field(description="A Kubernetes quantity: 1, 0.5, 500m, 4Gi.")]
+DNS_LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+LabelKey = Annotated[str, Field(min_length=1, max_length=317)]
+LabelValue = Annotated[str, Field(max_length=63, pattern=r"^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$")]
+
+
+class Duplicates(StrEnum):
+    """What happens to a child that was sampled before."""
+
+    REUSE = "Reuse"
+    RETRAIN = "Retrain"
+
+
+class ReportSource(StrEnum):
+    """Where a trial's report is read."""
+
+    TERMINATION_MESSAGE = "TerminationMessage"
+    LOG = "Log"
+
+
+class Trials(Model):
+    """Budget and bookkeeping of trials."""
+
+    max: int = Field(default=100, ge=1, le=1_000_000)
+    """Children after which the search is done."""
+    parallelism: int = Field(default=1, ge=0, le=10_000)
+    """Trials that run at once; 0 lets running ones end and starts no more."""
+    lookahead: int = Field(default=0, ge=0, le=10_000)
+    """Children proposed ahead of need, beyond parallelism; 0: every child comes from the newest policy."""
+    max_failed: int = Field(default=10, ge=0, le=1_000_000)
+    """Failed trials the search bears; one more and it has failed."""
+    deadline: Duration | None = None
+    """Time after which no more is trained and the search ends with what it has; counts while the search is active."""
+    retries: int = Field(default=2, ge=0, le=100)
+    """Further attempts of a trial that crashed; evictions and lost processes do not count."""
+    duplicates: Duplicates = Duplicates.REUSE
+    """Reuse the result of an equal child, or train it again."""
+    max_consecutive_duplicates: int = Field(default=100, ge=1, le=1_000_000)
+    """So many duplicates in a row end the search: the policy has collapsed, or the space is exhausted."""
+    reproducible: bool = False
+    """Child i is sampled from exactly the rewards of 0 .. i - parallelism - lookahead, whatever the timing."""
+
+
+class Resources(Model):
+    """Requests and limits, as Kubernetes has them."""
+
+    limits: dict[LabelKey, Quantity] = Field(default={}, max_length=64)
+    """Upper bounds, for example nvidia.com/gpu: 1."""
+    requests: dict[LabelKey, Quantity] = Field(default={}, max_length=64)
+    """What the scheduler sets aside."""
+
+
+class JobMetadata(Model):
+    """Labels and annotations for each Job, for example a queue's."""
+
+    labels: dict[LabelKey, LabelValue] = Field(default={}, max_length=64)
+    """Labels."""
+    annotations: dict[LabelKey, str] = Field(default={}, max_length=64)
+    """Annotations."""
+
+
+class TrialReport(Model):
+    """Where a trial's report is read."""
+
+    source: ReportSource = Field(default=ReportSource.TERMINATION_MESSAGE, alias="from")
+    """TerminationMessage, or Log for images that can only print (the last line that is a report)."""
+
+
+class TrialTemplate(Model):
+    """How one child is trained."""
+
+    task: Task
+    """What it is trained on."""
+    image: str | None = Field(default=None, min_length=1, max_length=1024)
+    """Container image on a cluster; left out: the default trial image of this release."""
+    command: tuple[str, ...] | None = Field(default=None, min_length=1, max_length=256)
+    """Program that trains the child, in place of the image's own (on a laptop: of archsearch's)."""
+    threads: int | None = Field(default=None, ge=1, le=1024)
+    """CPU threads of a child; left out: the cores shared out among parallelism, or 1 where reproducible."""
+    deadline: Duration | None = None
+    """Time a single attempt may run."""
+    report: TrialReport = TrialReport()
+    """Where its report is read."""
+    resources: Resources = Resources()
+    """Requests and limits of the trial container (cluster only)."""
+    job_metadata: JobMetadata = JobMetadata()
+    """Labels and annotations of each Job (cluster only)."""
+    pod_template: dict[str, JsonValue] = {}
+    """Pod template merged into each Job's: volumes, tolerations, nodeSelector, pull secrets (cluster only)."""
+
+
+class ControllerTemplate(Model):
+    """How the controller runs."""
+
+    replicas: Literal[1] = 1
+    """Controllers of one search."""
+    resources: Resources = Resources()
+    """Requests and limits of the controller container (cluster only)."""
+
+
+class SearchSpec(Model):
+    """What is sought, where, how, and at what cost."""
+
+    objective: Objective = Objective()
+    """What is sought."""
+    search_space: SearchSpace
+    """What can be sampled."""
+    strategy: Strategy = Strategy()
+    """How children are chosen."""
+    trials: Trials = Trials()
+    """Budget and bookkeeping."""
+    controller: ControllerTemplate = ControllerTemplate()
+    """How the controller runs."""
+    trial: TrialTemplate
+    """How one child is trained."""
+    suspend: bool = False
+    """Stop running children and start no more; no attempt is used up."""
+    seed: int = Field(default=0, ge=0, le=2**31 - 1)
+    """Seed of everything random in the search."""
+
+    @model_validator(mode="after")
+    def _task_fits_space(self) -> Self:
+        task, space = self.trial.task.kind, self.search_space.kind
+        needed = {"imageClassification": "convolutional", "tabular": "choices"}.get(task)
+        if self.trial.command is None and needed is not None and space != needed:
+            raise ValueError(f"trial.task.{task} trains children of searchSpace.{needed}, not of searchSpace.{space}")
+        if task == "custom" and self.trial.command is None and self.trial.image is None:
+            raise ValueError("trial.task.custom needs trial.command or trial.image: the program that trains the child")
+        return self
+
+
+class Metadata(Model):
+    """Name and labels."""
+
+    name: str = Field(min_length=1, max_length=46, pattern=DNS_LABEL)
+    """Name of the search; 46 characters at most, so that <name>-<index>-<attempt> still names a pod."""
+    namespace: str | None = Field(default=None, min_length=1, max_length=63, pattern=DNS_LABEL)
+    """Namespace (cluster only)."""
+    labels: dict[LabelKey, LabelValue] = Field(default={}, max_length=64)
+    """Labels."""
+    annotations: dict[LabelKey, str] = Field(default={}, max_length=64)
+    """Annotations."""
+
+
+class ArchitectureSearch(Model):
+    """A neural architecture search."""
+
+    api_version: Literal["archsearch.io/v1alpha1"] = Field(alias="apiVersion")
+    """archsearch.io/v1alpha1."""
+    kind: Literal["ArchitectureSearch"]
+    """ArchitectureSearch."""
+    metadata: Metadata
+    """Name and labels."""
+    spec: SearchSpec
+    """What is sought, where, how, and at what cost."""
+
+

@@ -1,0 +1,106 @@
+"""``spec.searchSpace``: exactly one of the search spaces."""
+
+from typing import Annotated, Self
+
+from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr, model_validator
+
+from archsearch.api.base import Model
+from archsearch.api.oneof import OneOf
+
+FilterSize = Annotated[int, Field(ge=1, le=31)]
+FilterCount = Annotated[int, Field(ge=1, le=4096)]
+Stride = Annotated[int, Field(ge=1, le=8)]
+ChoiceName = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$")]
+ChoiceText = Annotated[StrictStr, Field(max_length=256)]
+ChoiceValue = StrictBool | StrictInt | Annotated[StrictFloat, Field(allow_inf_nan=False)] | ChoiceText
+
+
+def _distinct(field: str, values: tuple[object, ...]) -> None:
+    seen: list[tuple[type, object]] = []
+    for value in values:
+        if (type(value), value) in seen:
+            raise ValueError(f"{field} lists {value!r} twice; every option must be distinct")
+        seen.append((type(value), value))
+
+
+class Depth(Model):
+    """Number of layers, growing on a schedule as children are sampled (1611.01578, section 4.1)."""
+
+    initial: int = Field(ge=1, le=64)
+    """Layers of the first children."""
+    final: int | None = Field(default=None, ge=1, le=64)
+    """Layers at which growth stops; left out: the initial number, no growth."""
+    every: int = Field(default=1600, ge=1, le=1_000_000)
+    """Children between two steps of growth."""
+    step: int = Field(default=2, ge=1, le=64)
+    """Layers added at each step."""
+
+    @model_validator(mode="after")
+    def _grows(self) -> Self:
+        if self.final is not None and self.final < self.initial:
+            raise ValueError(f"final ({self.final}) must not be below initial ({self.initial})")
+        return self
+
+    @property
+    def deepest(self) -> int:
+        """Largest number of layers that this schedule reaches."""
+        return self.initial if self.final is None else self.final
+
+    def at(self, index: int) -> int:
+        """Number of layers of child ``index``."""
+        return min(self.deepest, self.initial + self.step * (index // self.every))
+
+
+class ConvolutionalSpace(Model):
+    """Plain convolutional networks with skip connections (1611.01578, sections 3.1 to 3.3)."""
+
+    depth: Depth
+    """Number of layers and its schedule."""
+    filter_heights: tuple[FilterSize, ...] = Field(default=(1, 3, 5, 7), min_length=1, max_length=16)
+    """Heights a filter may have, in pixels."""
+    filter_widths: tuple[FilterSize, ...] = Field(default=(1, 3, 5, 7), min_length=1, max_length=16)
+    """Widths a filter may have, in pixels."""
+    filters: tuple[FilterCount, ...] = Field(default=(24, 36, 48, 64), min_length=1, max_length=16)
+    """Numbers of filters (output channels) a layer may have."""
+    strides: tuple[Stride, ...] = Field(default=(1,), min_length=1, max_length=8)
+    """Strides, in pixels, of both directions; one value fixes it, as in the paper's first experiment."""
+    skip_connections: bool = True
+    """Whether a layer chooses its inputs among all earlier layers (anchor points); otherwise a plain chain."""
+
+    @model_validator(mode="after")
+    def _options_distinct(self) -> Self:
+        for field in ("filterHeights", "filterWidths", "filters", "strides"):
+            name = {"filterHeights": "filter_heights", "filterWidths": "filter_widths"}.get(field, field)
+            _distinct(field, getattr(self, name))
+        return self
+
+
+class Choice(Model):
+    """One named decision with its finite options."""
+
+    name: ChoiceName
+    """Name of the decision: the key under which the trial finds the value."""
+    values: tuple[ChoiceValue, ...] = Field(min_length=1, max_length=64)
+    """Its options: numbers, texts or booleans, all distinct."""
+
+    @model_validator(mode="after")
+    def _options_distinct(self) -> Self:
+        _distinct("values", self.values)
+        return self
+
+
+class SearchSpace(OneOf):
+    """What can be sampled: exactly one search space."""
+
+    convolutional: ConvolutionalSpace | None = None
+    """Convolutional layers with skip connections."""
+    choices: tuple[Choice, ...] | None = Field(default=None, min_length=1, max_length=256)
+    """Any named finite decisions, in order: for a table, or for your own trial image."""
+
+    @model_validator(mode="after")
+    def _names_distinct(self) -> Self:
+        names = [choice.name for choice in self.choices or ()]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"choices has two decisions named {name!r}; every name must be distinct")
+        return self

@@ -1,0 +1,1 @@
+"""The engine: a ledger, and decide(), pure functions of what is."""

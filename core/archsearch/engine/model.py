@@ -1,0 +1,201 @@
+"""Plain data of the engine: what the ledger holds, what is observed, what is planned."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from archsearch.controller_contract import Proposal
+from archsearch.report import TrialInput
+from archsearch.space.base import Architecture, Genotype
+
+
+class Phase(StrEnum):
+    """Where a trial stands."""
+
+    PENDING = "Pending"
+    """Recorded; no attempt runs (it waits for a slot, a retry, or the trial whose result it reuses)."""
+    RUNNING = "Running"
+    """An attempt has been started."""
+    SUCCEEDED = "Succeeded"
+    """It has a reward."""
+    FAILED = "Failed"
+    """It will have no reward."""
+    STOPPED = "Stopped"
+    """The search ended before it did."""
+
+    @property
+    def terminal(self) -> bool:
+        """Whether the trial is over; a terminal trial never changes, except that its observation number is set."""
+        return self in (Phase.SUCCEEDED, Phase.FAILED, Phase.STOPPED)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """The record of one child; ``index`` is its place in the order of asks."""
+
+    index: int
+    genotype: Genotype
+    architecture: Architecture
+    policy_version: int
+    log_probability: float
+    created: datetime
+    duplicate_of: int | None = None
+    """Lowest earlier index with the same genotype."""
+    reuse_of: int | None = None
+    """The trial whose result this one takes over."""
+    phase: Phase = Phase.PENDING
+    attempts: int = 0
+    """Attempts started; the last one's number."""
+    failures: int = 0
+    """Attempts that used up a retry."""
+    reward: float | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    observation: int | None = None
+    reason: str | None = None
+    """Why the last attempt failed, or how the trial ended, in CamelCase."""
+    message: str | None = None
+    started: datetime | None = None
+    """Start of the first attempt."""
+    completed: datetime | None = None
+    seconds: float = 0.0
+    """Time that its attempts have run, added up."""
+
+
+# --- what is observed ---------------------------------------------------------------------------------------------
+
+
+class AttemptState(StrEnum):
+    """Where an attempt stands."""
+
+    RUNNING = "Running"
+    EXITED = "Exited"
+    """Its program has ended; exit code and report are known."""
+    LOST = "Lost"
+    """It vanished and nobody knows how it ended (killed with its backend, evicted, node lost): no retry is used up."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What the backend sees of one attempt."""
+
+    index: int
+    attempt: int
+    state: AttemptState
+    exit_code: int | None = None
+    """Exit code, negative for a signal, as Python's subprocess has it."""
+    report: bytes | None = None
+    """The bytes of its report, None if there are none."""
+    reason: str | None = None
+    """Why it was lost, or stopped by the backend (DeadlineExceeded), if the backend knows."""
+    message: str | None = None
+    seconds: float = 0.0
+    """Time that it has run."""
+
+
+@dataclass(frozen=True)
+class ControllerFact:
+    """What the controller has said of itself; None when it cannot be reached."""
+
+    version: int
+    """Observations it has been taught."""
+    asked: int
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Everything observed in one pass."""
+
+    attempts: tuple[Attempt, ...] = ()
+    """Every attempt of a trial that the ledger does not hold as terminal."""
+    controller: ControllerFact | None = None
+    proposals: tuple[Proposal, ...] = ()
+    """Answers of the controller that are not in the ledger yet."""
+    active_seconds: float = 0.0
+    """Time that the search has been active (not suspended, not down)."""
+
+
+# --- what is planned ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Start:
+    """Start an attempt; it is in the ledger before."""
+
+    index: int
+    attempt: int
+    input: TrialInput
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Stop an attempt."""
+
+    index: int
+    attempt: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Teach:
+    """Teach all observations of the ledger from ``first`` up to but without ``end``."""
+
+    first: int
+    end: int
+
+
+@dataclass(frozen=True)
+class AskFor:
+    """Ask for child ``index``; ``version``: with exactly so many observations taught, None: whatever has been."""
+
+    index: int
+    version: int | None
+
+
+@dataclass(frozen=True)
+class Replay:
+    """The controller's state is not the ledger's: fold the whole ledger into it, from nothing."""
+
+
+Call = Teach | AskFor | Replay
+
+
+class Result(StrEnum):
+    """How a search ends."""
+
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The end of a search: ``reason`` in CamelCase (MaxTrialsReached, TargetReached, DeadlineReached, SpaceExhausted,
+    PolicyCollapsed; TooManyFailures, or the reason of an error that every child shares)."""
+
+    result: Result
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to do now, in this order: write ``trials`` (one transaction), stop, start, call the controller.
+
+    ``trials`` are whole new values of trials that are new or have changed. ``outcome`` is set once nothing is left
+    to do; it is written in the same transaction.
+    """
+
+    trials: tuple[Trial, ...] = ()
+    stops: tuple[Stop, ...] = ()
+    starts: tuple[Start, ...] = ()
+    calls: tuple[Call, ...] = ()
+    outcome: Outcome | None = None
+    warnings: tuple[str, ...] = ()
+    """What the user should be told now (a collapsing policy, say); the backend tells each text once."""
+    wake_after: float | None = None
+    """Seconds after which the clock alone changes the answer."""
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to do."""
+        return not (self.trials or self.stops or self.starts or self.calls or self.outcome)

@@ -1,0 +1,1 @@
+"""The laptop backend: the same decide(), with subprocesses in place of Jobs."""

@@ -1,0 +1,1 @@
+"""The trial program: builds the network of one child, trains it, reports."""
