@@ -1,0 +1,47 @@
+# Everything that people and CI do here. `make` alone lists it. Works with GNU make 3.81 and later.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+MODULES := core operator controller_image trial_image tests tools examples
+
+.PHONY: help setup demo test lint format verify reference lock bench clean
+
+help: ## Print this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+setup: ## Make .venv with every room and tool, so that .venv/bin/archsearch is the command (nothing to do: nothing is done)
+	@tools/setup
+
+demo: setup ## Run a real search on this machine: 48 children on digits, two at a time, into runs/digits
+	$(BIN)/archsearch run examples/digits.yaml --out runs/digits
+
+test: lint verify ## Check everything: lint, verify, then every test
+	$(BIN)/pytest
+
+lint: setup ## Check style (ruff), types (mypy --strict) and the arrows between rooms (import-linter)
+	$(BIN)/ruff check $(MODULES)
+	$(BIN)/ruff format --check $(MODULES)
+	$(BIN)/mypy
+	$(BIN)/mypy tools/verify.py
+	$(BIN)/lint-imports --no-logo
+
+format: setup ## Let ruff repair what it can
+	$(BIN)/ruff check --fix $(MODULES)
+	$(BIN)/ruff format $(MODULES)
+
+verify: setup ## Check that what is generated is as its source makes it: pinned requirements, docs/reference
+	$(BIN)/python tools/verify.py
+
+reference: setup ## Write docs/reference anew from the API
+	$(BIN)/python -m archsearch.api.reference
+
+lock: ## Pin requirements/*.txt anew from pyproject.toml (UPGRADE=1: newest versions); needs uv
+	tools/lock $(if $(UPGRADE),--upgrade)
+
+bench: setup ## Measure how well each strategy learns, on a table of measured networks (TABLE=CSV CHILDREN=300 SEEDS=20)
+	$(BIN)/archsearch bench sample-efficiency --table $(or $(TABLE),$(error say which table: make bench TABLE=file.csv)) \
+	  --strategy reinforce,random --children $(or $(CHILDREN),300) --seeds $(or $(SEEDS),20)
+
+clean: ## Remove .venv and caches; searches in runs/ stay
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist
+	find $(MODULES) -name __pycache__ -type d -prune -exec rm -rf {} +
