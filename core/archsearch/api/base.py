@@ -24,6 +24,10 @@ Duration = Annotated[
 ]
 """A duration as it is written in a manifest; :func:`seconds` reads it."""
 
+METRIC_PATTERN = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}")
+MetricName = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
+"""A metric's name, in manifests and in reports: a letter, then letters, digits and underscores."""
+
 
 class Model(BaseModel):
     """Base of every resource: immutable, strict types, unknown fields refused, finite numbers only."""
@@ -47,6 +51,6 @@ def seconds(duration: str) -> int:
     Raises:
         ValueError: ``duration`` is not of the form ``1d2h3m4s``.
     """
-    if not duration or not re.match(DURATION_PATTERN, duration):
+    if not duration or not re.fullmatch(DURATION_PATTERN, duration):
         raise ValueError(f"{duration!r} is not a duration: write it as 90s, 4h, 1h30m or 2d")
     return sum(int(number) * _DURATION_UNITS[unit] for number, unit in re.findall(r"([0-9]+)([dhms])", duration))

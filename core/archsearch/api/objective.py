@@ -5,7 +5,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from archsearch.api.base import Model
+from archsearch.api.base import MetricName, Model
 from archsearch.api.oneof import OneOf
 
 
@@ -62,7 +62,7 @@ _TRANSFORMS = {
 class Objective(Model):
     """What is sought."""
 
-    metric: str = Field(default="accuracy", min_length=1, max_length=63, pattern=r"^[A-Za-z][A-Za-z0-9_]*$")
+    metric: MetricName = "accuracy"
     """Name of the metric, as trials report it."""
     direction: Direction = Direction.MAXIMIZE
     """Maximize or Minimize."""
@@ -76,7 +76,7 @@ class Objective(Model):
         allowed = _TRANSFORMS[self.direction]
         if self.reward is not None and self.reward.kind not in allowed:
             raise ValueError(
-                f"reward.{self.reward.kind} does not fit direction {self.direction.value}; allowed: {', '.join(allowed)}"
+                f"reward.{self.reward.kind} does not fit direction {self.direction}; allowed: {', '.join(allowed)}"
             )
         return self
 

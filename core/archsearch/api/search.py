@@ -98,7 +98,7 @@ class TrialTemplate(Model):
     """Requests and limits of the trial container (cluster only)."""
     job_metadata: JobMetadata = JobMetadata()
     """Labels and annotations of each Job (cluster only)."""
-    pod_template: dict[str, JsonValue] = {}
+    pod_template: dict[str, JsonValue] = Field(default={}, max_length=64)
     """Pod template merged into each Job's: volumes, tolerations, nodeSelector, pull secrets (cluster only)."""
 
 
@@ -166,5 +166,3 @@ class ArchitectureSearch(Model):
     """Name and labels."""
     spec: SearchSpec
     """What is sought, where, how, and at what cost."""
-
-
