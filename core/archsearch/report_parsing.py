@@ -71,7 +71,7 @@ def _read_text(data: bytes | None) -> str | ReportProblem:
     if len(stripped) > LIMIT:
         return ReportProblem(
             "ReportTooLarge",
-            f"the report has {len(stripped)} bytes; at most {LIMIT} are allowed (curves go to the log)",,
+            f"the report has {len(stripped)} bytes; at most {LIMIT} are allowed (curves go to the log)",
         )
     return _decode(stripped)
 
