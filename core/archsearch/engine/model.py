@@ -55,6 +55,8 @@ class Trial:
     reason: str | None = None
     """Why the last attempt failed, or how the trial ended, in CamelCase."""
     message: str | None = None
+    shared_fault: bool = False
+    """Its report's error says that every child will fail alike (ErrorScope.SEARCH)."""
     started: datetime | None = None
     """Start of the first attempt."""
     completed: datetime | None = None
@@ -69,6 +71,8 @@ class AttemptState(StrEnum):
     """Where an attempt stands."""
 
     RUNNING = "Running"
+    STOPPING = "Stopping"
+    """Asked to stop (a Stop of an earlier plan), not ended yet."""
     EXITED = "Exited"
     """Its program has ended; exit code and report are known."""
     LOST = "Lost"
@@ -87,7 +91,7 @@ class Attempt:
     report: bytes | None = None
     """The bytes of its report, None if there are none."""
     reason: str | None = None
-    """Why it was lost, or stopped by the backend (DeadlineExceeded), if the backend knows."""
+    """Why it was lost, or the reason of the Stop that ended it (DeadlineExceeded, Suspended, SearchEnded)."""
     message: str | None = None
     seconds: float = 0.0
     """Time that it has run."""

@@ -1,0 +1,202 @@
+"""The ledger in memory: every trial of a search, indexed so that a pass costs as much as what is active."""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from archsearch.controller_contract import Ask, Observation, Tell
+from archsearch.engine.model import Phase, Trial
+from archsearch.space.base import Genotype
+
+
+class LedgerError(Exception):
+    """A write that the ledger's rules forbid: a bug of the writer, nothing was written."""
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Sums over the trials that have an observation number: what stopping rules look at.
+
+    Only numbered trials count, so that a reproducible search ends at the same child however trials were timed.
+    """
+
+    succeeded: int = 0
+    failed: int = 0
+    """Failed trials, without those that took a failure over from an equal child."""
+    best: Trial | None = None
+    """Highest reward; of equals the lowest index."""
+    shared_fault: Trial | None = None
+    """The first trial whose error every child shares."""
+
+    def with_trial(self, trial: Trial) -> "Tally":
+        """The sums with one more numbered trial."""
+        if trial.phase is Phase.SUCCEEDED:
+            return replace(self, succeeded=self.succeeded + 1, best=_better(self.best, trial))
+        fault = self.shared_fault or (trial if trial.shared_fault else None)
+        return replace(self, failed=self.failed + (trial.reuse_of is None), shared_fault=fault)
+
+
+def _better(best: Trial | None, trial: Trial) -> Trial:
+    assert trial.reward is not None
+    if best is None or best.reward is None or trial.reward > best.reward:
+        return trial
+    return trial if trial.reward == best.reward and trial.index < best.index else best
+
+
+class Ledger:
+    """Every trial of one search by its index, and the order in which rewards are taught."""
+
+    def __init__(self, trials: Iterable[Trial] = ()) -> None:
+        self._trials: list[Trial] = []
+        self._active: dict[int, Trial] = {}
+        self._unnumbered: dict[int, Trial] = {}
+        self._first: dict[Genotype, int] = {}
+        self._observed: list[int] = []
+        self._stopped: list[int] = []
+        self._tally = Tally()
+        self._trailing_duplicates = 0
+        self._settled = 0
+        loaded = sorted(trials, key=lambda trial: trial.index)
+        for trial in loaded:
+            self._append(trial)
+        numbered = [trial for trial in loaded if trial.observation is not None]
+        for trial in sorted(numbered, key=lambda trial: trial.observation or 0):
+            self._number(trial)
+        self._settle()
+
+    def put(self, trials: Iterable[Trial]) -> None:
+        """Take in new values of trials that are new or have changed, in order.
+
+        Raises:
+            LedgerError: an index is skipped, a terminal trial changes, or an observation number is not the next.
+        """
+        for trial in trials:
+            if trial.index < len(self._trials):
+                self._change(trial)
+            else:
+                self._append(trial)
+            if trial.observation is not None and trial.observation >= len(self._observed):
+                self._number(trial)
+        self._settle()
+
+    def _append(self, trial: Trial) -> None:
+        if trial.index != len(self._trials):
+            raise LedgerError(f"trial {trial.index} cannot follow {len(self._trials) - 1}: indices have no gaps")
+        self._trials.append(trial)
+        self._first.setdefault(trial.genotype, trial.index)
+        self._trailing_duplicates = 0 if trial.duplicate_of is None else self._trailing_duplicates + 1
+        self._place(trial)
+
+    def _change(self, trial: Trial) -> None:
+        old = self._trials[trial.index]
+        if old.phase.terminal and replace(old, observation=trial.observation) != trial:
+            raise LedgerError(f"trial {trial.index} is {old.phase.value} and cannot change")
+        if old.observation is not None and old.observation != trial.observation:
+            raise LedgerError(f"trial {trial.index} has observation {old.observation}, which cannot change")
+        if old.genotype != trial.genotype:
+            raise LedgerError(f"the genotype of trial {trial.index} cannot change")
+        self._trials[trial.index] = trial
+        self._place(trial)
+
+    def _place(self, trial: Trial) -> None:
+        self._active.pop(trial.index, None)
+        self._unnumbered.pop(trial.index, None)
+        if not trial.phase.terminal:
+            self._active[trial.index] = trial
+        elif trial.phase is Phase.STOPPED:
+            self._stopped.insert(bisect_left(self._stopped, trial.index), trial.index)
+        elif trial.observation is None:
+            self._unnumbered[trial.index] = trial
+
+    def _number(self, trial: Trial) -> None:
+        if trial.observation != len(self._observed):
+            raise LedgerError(f"observation {trial.observation} is not the next, which is {len(self._observed)}")
+        if not trial.phase.terminal or trial.phase is Phase.STOPPED:
+            raise LedgerError(f"trial {trial.index} is {trial.phase.value}: it has nothing to teach")
+        self._observed.append(trial.index)
+        self._tally = self._tally.with_trial(trial)
+
+    def _settle(self) -> None:
+        while self._settled < len(self._trials) and self._is_settled(self._trials[self._settled]):
+            self._settled += 1
+
+    @staticmethod
+    def _is_settled(trial: Trial) -> bool:
+        return trial.observation is not None or trial.phase is Phase.STOPPED
+
+    def __len__(self) -> int:
+        return len(self._trials)
+
+    def __getitem__(self, index: int) -> Trial:
+        return self._trials[index]
+
+    def __iter__(self) -> Iterator[Trial]:
+        return iter(self._trials)
+
+    @property
+    def active(self) -> tuple[Trial, ...]:
+        """Trials that are not terminal, by index."""
+        return tuple(self._active[index] for index in sorted(self._active))
+
+    @property
+    def unnumbered(self) -> tuple[Trial, ...]:
+        """Trials that have ended and wait for their observation number (reproducible searches), by index."""
+        return tuple(self._unnumbered[index] for index in sorted(self._unnumbered))
+
+    @property
+    def taught(self) -> int:
+        """Observation numbers given so far."""
+        return len(self._observed)
+
+    @property
+    def tally(self) -> Tally:
+        """Sums over the numbered trials."""
+        return self._tally
+
+    @property
+    def settled(self) -> int:
+        """Length of the longest prefix in which every trial has its observation number, or was stopped."""
+        return self._settled
+
+    @property
+    def trailing_duplicates(self) -> int:
+        """Trials at the end of the ledger that all repeat an earlier genotype."""
+        return self._trailing_duplicates
+
+    @property
+    def distinct(self) -> int:
+        """Different genotypes sampled so far."""
+        return len(self._first)
+
+    def first_with(self, genotype: Genotype) -> int | None:
+        """Lowest index with this genotype."""
+        return self._first.get(genotype)
+
+    def stopped_below(self, index: int) -> int:
+        """Number of stopped trials with a lower index."""
+        return bisect_left(self._stopped, index)
+
+    def tells(self, first: int, end: int) -> tuple[Observation, ...]:
+        """Observations ``first`` up to but without ``end``."""
+        return tuple(self._tell(number) for number in range(first, min(end, len(self._observed))))
+
+    def _tell(self, number: int) -> Observation:
+        trial = self._trials[self._observed[number]]
+        return Observation(number=number, index=trial.index, genotype=trial.genotype, reward=trial.reward)
+
+    def log(self, *, complete: bool = False) -> tuple[Ask | Tell, ...]:
+        """Asks and tells in the order in which the controller met them.
+
+        Tells after the last ask are left out (they are due by Teach; a reproducible search must not be taught more
+        than its next ask allows) unless ``complete``, which an audit wants.
+        """
+        entries: list[Ask | Tell] = []
+        told = 0
+        for trial in self._trials:
+            for observation in self.tells(told, trial.policy_version):
+                entries.append(Tell(observation=observation))
+            told = max(told, trial.policy_version)
+            entries.append(Ask(index=trial.index, genotype=trial.genotype, policy_version=trial.policy_version))
+        if complete:
+            entries.extend(Tell(observation=observation) for observation in self.tells(told, self.taught))
+        return tuple(entries)
