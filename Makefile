@@ -35,7 +35,7 @@ verify: setup ## Check that what is generated is as its source makes it: pinned 
 reference: setup ## Write docs/reference anew from the API
 	$(BIN)/python -m archsearch.api.reference
 
-lock: ## Pin requirements/*.txt anew from pyproject.toml (UPGRADE=1: newest versions); needs uv
+lock: setup ## Pin requirements/*.txt anew from pyproject.toml (UPGRADE=1: newest versions)
 	tools/lock $(if $(UPGRADE),--upgrade)
 
 bench: setup ## Measure how well each strategy learns, on a table of measured networks (TABLE=CSV CHILDREN=300 SEEDS=20)
