@@ -21,7 +21,7 @@ from archsearch.space.base import (
 from archsearch.space.choices import Choices
 from archsearch.space.convolutional import Convolutional
 from archsearch.space.human import human_baseline
-from archsearch.space.network import FeatureSize, feature_sizes
+from archsearch.space.sizes import FeatureSize, concatenated, feature_sizes
 
 __all__ = [
     "SPACES",
@@ -39,6 +39,7 @@ __all__ = [
     "Node",
     "Space",
     "build",
+    "concatenated",
     "feature_sizes",
     "human_baseline",
     "walk",
@@ -50,7 +51,7 @@ SPACES: Mapping[str, Callable[[Any], Space]] = MappingProxyType(
         "choices": Choices,
     }
 )
-"""How each field of ``spec.searchSpace`` becomes a space, from that field's value: a new space is one file and a line."""
+"""How each field of ``spec.searchSpace`` becomes a space: a further space is one file and one line here."""
 
 
 def build(search_space: SearchSpace) -> Space:

@@ -6,6 +6,7 @@ from itertools import pairwise
 from archsearch.api.space import Choice
 from archsearch.space.base import Architecture, Decision, Edge, Genotype, GenotypeError, Graph, Node
 from archsearch.space.product import ProductSpace
+from archsearch.space.reading import is_integer, read_kind, read_object, shown
 
 Value = bool | int | float | str
 
@@ -62,30 +63,9 @@ class Choices(ProductSpace):
         return Graph(tuple(nodes), edges)
 
     def _values(self, architecture: Architecture) -> dict[str, object]:
-        if not isinstance(architecture, dict):
-            raise GenotypeError(f"architecture is {architecture!r}; allowed: an object with kind, values")
-        for key in architecture:
-            if key not in ("kind", "values"):
-                raise GenotypeError(f"architecture has the unknown field {key!r}; allowed: kind, values")
-        for key in ("kind", "values"):
-            if key not in architecture:
-                raise GenotypeError(f"architecture lacks {key}; needed: kind, values")
-        if architecture["kind"] != self.kind:
-            raise GenotypeError(f"kind is {architecture['kind']!r}; allowed: {self.kind!r}")
-        return self._named(architecture["values"])
-
-    def _named(self, values: object) -> dict[str, object]:
-        names = [decision.name for decision in self.decisions(0)]
-        allowed = ", ".join(names)
-        if not isinstance(values, dict):
-            raise GenotypeError(f"values is {values!r}; allowed: an object with {allowed}")
-        for name, value in values.items():
-            if name not in names:
-                raise GenotypeError(f"values has the unknown field {name!r} ({value!r}); allowed: {allowed}")
-        for name in names:
-            if name not in values:
-                raise GenotypeError(f"values lacks {name}; needed: {allowed}")
-        return values
+        fields = read_object(architecture, ("kind", "values"), "architecture")
+        read_kind(fields["kind"], self.kind)
+        return read_object(fields["values"], [decision.name for decision in self.decisions(0)], "values")
 
 
 def _token(decision: Decision, value: object) -> int:
@@ -94,7 +74,7 @@ def _token(decision: Decision, value: object) -> int:
             if same(option, value):
                 return token
     allowed = ", ".join(map(repr, decision.options))
-    raise GenotypeError(f"values.{decision.name} is {value!r}; allowed: {allowed}")
+    raise GenotypeError(f"values.{decision.name} is {shown(value)}; allowed: {allowed}")
 
 
 def _same_type(option: Value, value: object) -> bool:
@@ -106,4 +86,4 @@ def _same_number(option: Value, value: object) -> bool:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return is_integer(value) or isinstance(value, float)

@@ -4,20 +4,13 @@ from collections.abc import Iterator, Sequence
 
 from archsearch.api.space import ConvolutionalSpace
 from archsearch.space.base import Anchor, Architecture, Decision, Genotype, GenotypeError, Graph
-from archsearch.space.network import (
-    IMAGE,
-    KIND,
-    LAYER_NUMBERS,
-    FeatureSize,
-    Layer,
-    Network,
-    feature_sizes,
-    network_graph,
-    read_network,
-)
+from archsearch.space.network import IMAGE, KIND, LAYER_NUMBERS, Layer, Network, read_network
+from archsearch.space.picture import network_graph
 from archsearch.space.product import ProductSpace
+from archsearch.space.reading import shown
+from archsearch.space.sizes import FeatureSize, concatenated, feature_sizes
 
-__all__ = ["Convolutional", "FeatureSize", "Layer", "Network", "feature_sizes", "network_graph", "read_network"]
+__all__ = ["Convolutional", "FeatureSize", "concatenated", "feature_sizes", "network_graph", "read_network"]
 
 
 class Convolutional(ProductSpace):
@@ -65,9 +58,9 @@ class Convolutional(ProductSpace):
         self.check(genotype)
         tokens = iter(genotype)
         layers: list[Layer] = []
-        while len(layers) < self._depth(len(genotype)):
+        for number in range(1, self._depth(len(genotype)) + 1):
             height, width, rows, columns, filters = (options[next(tokens)] for options in self._options.values())
-            inputs = self._read_inputs(len(layers) + 1, tokens)
+            inputs = self._read_inputs(number, tokens)
             layers.append(Layer(height, width, rows, columns, filters, inputs))
         return Network(tuple(layers)).to_json()
 
@@ -118,11 +111,11 @@ class Convolutional(ProductSpace):
         return sources or (IMAGE,)
 
     def _number_tokens(self, number: int, layer: Layer) -> Iterator[int]:
-        for name, value in zip(LAYER_NUMBERS, layer.numbers, strict=True):
+        for name, value in layer.numbers.items():
             options = self._options[name]
             if value not in options:
                 allowed = ", ".join(map(str, options))
-                raise GenotypeError(f"layers[{number - 1}].{name} is {value!r}; allowed: {allowed}")
+                raise GenotypeError(f"layers[{number - 1}].{name} is {shown(value)}; allowed: {allowed}")
             yield options.index(value)
 
     def _skip_tokens(self, number: int, inputs: tuple[int, ...]) -> list[int]:

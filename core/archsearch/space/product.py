@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from math import prod
 
 from archsearch.space.base import Decision, Draw, Genotype, GenotypeError
+from archsearch.space.reading import shown
 
 
 class ProductSpace:
@@ -57,7 +58,7 @@ class ProductSpace:
         for position, (token, decision) in enumerate(zip(genotype, self._decisions[:longest], strict=False)):
             # True == 1, so that a look-up alone would let a boolean pass for a token.
             if type(token) is not int or token not in decision.legal:
-                return f"token {position} ({decision.name}) is {token!r}; allowed: {_tokens(decision)}"
+                return f"token {position} ({decision.name}) is {shown(token)}; allowed: {_tokens(decision)}"
         if stage is None:
             return self._length_problem(len(genotype))
         if len(genotype) > longest:
