@@ -1,0 +1,122 @@
+"""Attempts of trials on this machine: started, watched, stopped; what the loop observes of them."""
+
+import os
+import shutil
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from archsearch.api import ArchitectureSearch, seconds
+from archsearch.engine.model import Attempt, AttemptState, Phase, Start, Stop, Trial
+from archsearch.local.folder import Attempt as Files
+from archsearch.local.folder import Folder
+from archsearch.local.runner import Ended, Runner, Running
+from archsearch.report import TrialInput
+from archsearch.warm_contract import StartChild
+
+DEADLINE_EXCEEDED = "DeadlineExceeded"
+
+
+def cores() -> int:
+    """CPU cores that this process may use."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def threads(search: ArchitectureSearch, available: int) -> int:
+    """CPU threads of a child: the manifest's; else 1 where rewards must be reproducible, or a share of the cores."""
+    spec = search.spec
+    if spec.trial.threads is not None:
+        return spec.trial.threads
+    return 1 if spec.trials.reproducible else max(1, available // max(1, spec.trials.parallelism))
+
+
+class Attempts:
+    """Carries out starts and stops by a runner, and tells where every running trial's attempt stands."""
+
+    def __init__(self, search: ArchitectureSearch, folder: Folder, base: Path, runner: Runner) -> None:
+        """``base`` is the folder in which the manifest's relative paths start."""
+        self._search = search
+        self._folder = folder
+        self._base = base
+        self._runner = runner
+        self._threads = threads(search, cores())
+        limit = search.spec.trial.deadline
+        self._limit = None if limit is None else float(seconds(limit))
+
+    def request(self, name: str, files: Files, given: TrialInput) -> StartChild:
+        """The request that starts an attempt named ``name``."""
+        return StartChild(
+            id=name,
+            input=given.model_copy(update={"threads": self._threads}),
+            command=self._search.spec.trial.command,
+            report_file=str(files.report),
+            exit_file=str(files.exit),
+            log=str(files.log),
+            folder=str(self._base),
+        )
+
+    async def start(self, start: Start) -> None:
+        """Start an attempt; its files are new."""
+        files = self._folder.attempt(start.index, start.attempt)
+        await self.launch(self.request(_name(start.index, start.attempt), files, start.input), files)
+
+    async def launch(self, request: StartChild, files: Files) -> None:
+        """Start any attempt in an empty folder of its own."""
+        shutil.rmtree(files.folder, ignore_errors=True)
+        files.folder.mkdir(parents=True)
+        await self._runner.start(request)
+
+    async def stop(self, stop: Stop) -> None:
+        """Stop an attempt."""
+        await self._runner.stop(_name(stop.index, stop.attempt), stop.reason)
+
+    async def observe(self, active: Iterable[Trial]) -> tuple[tuple[Attempt, ...], float | None]:
+        """The attempt of every running trial, and the seconds until the next one passes its deadline.
+
+        Attempts past ``spec.trial.deadline`` are stopped here; their reason says so once they have ended.
+        """
+        seen, next_deadline = [], None
+        for trial in active:
+            if trial.phase is Phase.RUNNING:
+                attempt = self._look(trial)
+                seen.append(attempt)
+                if self._limit is not None and attempt.state is AttemptState.RUNNING:
+                    left = self._limit - attempt.seconds
+                    if left <= 0:
+                        await self._runner.stop(_name(trial.index, trial.attempts), DEADLINE_EXCEEDED)
+                    else:
+                        next_deadline = left if next_deadline is None else min(left, next_deadline)
+        return tuple(seen), next_deadline
+
+    def _look(self, trial: Trial) -> Attempt:
+        files = self._folder.attempt(trial.index, trial.attempts)
+        # Only names of files matter to a status; the input was given at the start.
+        status = self._runner.status(_name(trial.index, trial.attempts), files)
+        if isinstance(status, Running):
+            state = AttemptState.STOPPING if status.stopping else AttemptState.RUNNING
+            return Attempt(trial.index, trial.attempts, state, seconds=status.seconds)
+        if isinstance(status, Ended):
+            return self._ended(trial, status)
+        message = "the processes that ran it are gone"
+        return Attempt(trial.index, trial.attempts, AttemptState.LOST, reason="AttemptLost", message=message)
+
+    def _ended(self, trial: Trial, status: Ended) -> Attempt:
+        message = None
+        if status.reason == DEADLINE_EXCEEDED:
+            message = f"it ran longer than spec.trial.deadline ({self._search.spec.trial.deadline})"
+        return Attempt(
+            trial.index,
+            trial.attempts,
+            AttemptState.EXITED,
+            exit_code=status.exit_code,
+            report=status.report,
+            reason=status.reason,
+            message=message,
+            seconds=status.seconds,
+        )
+
+
+def _name(index: int, attempt: int) -> str:
+    return f"{index:06d}-{attempt}"

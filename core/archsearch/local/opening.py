@@ -1,0 +1,92 @@
+"""Opening the folder of a search: a new ledger, or the one that is there, if the manifest still fits it."""
+
+import importlib.metadata
+import platform
+from collections.abc import Mapping
+from datetime import datetime
+from io import StringIO
+
+from ruamel.yaml import YAML
+
+from archsearch.api import ArchitectureSearch
+from archsearch.local.errors import FolderError, ManifestChangedError
+from archsearch.local.folder import Folder
+from archsearch.local.store import Store
+from archsearch.manifest import immutable_changes
+
+_PACKAGES = ("archsearch", "torch", "numpy", "scikit-learn")
+
+
+def versions() -> Mapping[str, str]:
+    """Versions that a reward depends on."""
+    found = {"python": platform.python_version(), "platform": platform.platform()}
+    for package in _PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def open_store(folder: Folder, search: ArchitectureSearch, now: datetime, source: str | None = None) -> Store:
+    """The ledger of ``search`` in ``folder``, made if there is none; an edited manifest is taken over.
+
+    Args:
+        folder: must be locked by the caller.
+        search: the manifest in force.
+        now: start of a new search.
+        source: the manifest's own text, kept beside the ledger; None: the manifest is written out.
+
+    Raises:
+        FolderError: the folder holds something else, or is damaged.
+        ManifestChangedError: fields differ that cannot change while a search lives.
+    """
+    if folder.ledger.exists():
+        store = Store(folder.ledger)
+        try:
+            _amend(store, folder, search)
+        except BaseException:
+            store.close()
+            raise
+    else:
+        _refuse_leftovers(folder)
+        store = Store.create(folder.ledger, search, search.spec.strategy.resolved(), now, versions())
+    _keep_manifest(folder, source if source is not None else as_yaml(search))
+    return store
+
+
+def as_yaml(search: ArchitectureSearch) -> str:
+    """The manifest as YAML, with the fields that were set."""
+    text = StringIO()
+    yaml = YAML()
+    yaml.default_flow_style = None
+    yaml.dump(search.model_dump(mode="json", exclude_unset=True), text)
+    return text.getvalue()
+
+
+def _amend(store: Store, folder: Folder, search: ArchitectureSearch) -> None:
+    old = store.header().manifest
+    if old == search:
+        return
+    changed = immutable_changes(old, search)
+    if changed:
+        raise ManifestChangedError(
+            f"{folder.root} holds the search {old.metadata.name!r}, in which these fields cannot change: "
+            f"{', '.join(str(change) for change in changed)}. Undo the edit, or start a new search with --out"
+        )
+    store.amend(search)
+
+
+def _refuse_leftovers(folder: Folder) -> None:
+    if folder.trials.exists():
+        raise FolderError(
+            f"{folder.root} has trials/ but no {folder.ledger.name}: it is what is left of another search; "
+            "remove it, or give another folder with --out"
+        )
+
+
+def _keep_manifest(folder: Folder, text: str) -> None:
+    if not folder.manifest.exists() or folder.manifest.read_text() != text:
+        partial = folder.manifest.with_suffix(".new")
+        partial.write_text(text)
+        partial.replace(folder.manifest)

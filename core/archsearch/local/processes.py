@@ -1,0 +1,88 @@
+"""Starting a program that must not outlive this one, and telling why it died."""
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+_PR_SET_PDEATHSIG = 1
+_TAIL = 2000
+
+
+async def spawn(
+    command: Sequence[str],
+    *,
+    log: Path,
+    environment: Mapping[str, str] | None = None,
+    orphan_signal: int = signal.SIGKILL,
+) -> asyncio.subprocess.Process:
+    """Start ``command`` with pipes for stdin and stdout, stderr appended to ``log``, in a session of its own.
+
+    A session of its own keeps a terminal's Ctrl-C from it: this process decides when it ends. It ends when its stdin
+    closes; on Linux the kernel also sends ``orphan_signal`` when this process dies.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as stderr:
+        return await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=stderr,
+            env={**os.environ, **(environment or {})},
+            start_new_session=True,
+            preexec_fn=_dies_with_parent(orphan_signal),
+        )
+
+
+def _dies_with_parent(orphan_signal: int) -> Callable[[], None] | None:
+    if sys.platform != "linux":
+        return None
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    parent = os.getpid()
+
+    def in_child() -> None:
+        prctl(_PR_SET_PDEATHSIG, int(orphan_signal), 0, 0, 0)
+        if os.getppid() != parent:  # it died before the kernel knew that we want to follow it
+            os._exit(1)
+
+    return in_child
+
+
+async def end(process: asyncio.subprocess.Process, *, patience: float) -> None:
+    """End a process: close its stdin, and kill it if it is still there after ``patience`` seconds."""
+    if process.stdin is not None:
+        process.stdin.close()
+        with contextlib.suppress(ConnectionError):
+            await process.stdin.wait_closed()
+    try:
+        await asyncio.wait_for(process.wait(), patience)
+    except TimeoutError:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+
+
+def tail(log: Path) -> str:
+    """The last lines of a log, for a message."""
+    try:
+        with log.open("rb") as file:
+            file.seek(0, os.SEEK_END)
+            file.seek(max(0, file.tell() - _TAIL))
+            text = file.read().decode("utf-8", "replace").strip()
+    except OSError as error:
+        return f"({log} cannot be read: {error})"
+    return text or f"({log} is empty)"
+
+
+def how(returncode: int | None) -> str:
+    """How a process ended, in words."""
+    if returncode is None:
+        return "has not ended"
+    if returncode >= 0:
+        return f"ended with exit code {returncode}"
+    known = {member.value for member in signal.Signals}
+    return f"was killed by {signal.Signals(-returncode).name if -returncode in known else f'signal {-returncode}'}"

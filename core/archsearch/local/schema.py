@@ -1,0 +1,95 @@
+"""The ledger's tables, and how its file is opened and refused."""
+
+import sqlite3
+from pathlib import Path
+
+from archsearch.local.errors import FolderError
+
+APPLICATION_ID = 0x41534C31
+"""Marks a SQLite file as a ledger of archsearch ("ASL1")."""
+
+SCHEMA_VERSION = 1
+"""Raised when a table changes; newer files are refused."""
+
+# What people want to query stands in generated columns: the JSON is the one truth, and the shell of SQLite reads both.
+SCHEMA = """
+PRAGMA journal_mode = WAL;
+CREATE TABLE search (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    manifest TEXT NOT NULL,
+    strategy TEXT NOT NULL,
+    started TEXT NOT NULL,
+    versions TEXT NOT NULL,
+    active_seconds REAL NOT NULL DEFAULT 0,
+    outcome TEXT,
+    human TEXT,
+    finished INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE TABLE trials (
+    child INTEGER PRIMARY KEY,
+    payload TEXT NOT NULL CHECK (json_extract(payload, '$.index') = child),
+    phase TEXT GENERATED ALWAYS AS (json_extract(payload, '$.phase')) VIRTUAL,
+    reward REAL GENERATED ALWAYS AS (json_extract(payload, '$.reward')) VIRTUAL,
+    observation INTEGER GENERATED ALWAYS AS (json_extract(payload, '$.observation')) VIRTUAL
+) STRICT;
+CREATE UNIQUE INDEX trials_observation ON trials (observation) WHERE observation IS NOT NULL;
+CREATE TABLE policy (version INTEGER PRIMARY KEY, payload TEXT NOT NULL) STRICT;
+CREATE TABLE warnings (position INTEGER PRIMARY KEY AUTOINCREMENT, text TEXT NOT NULL UNIQUE) STRICT;
+"""
+
+
+def connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
+    """Open a ledger.
+
+    Raises:
+        FolderError: it is absent, damaged, of another program, or of a newer archsearch.
+    """
+    if not path.is_file():
+        raise FolderError(f"{path.parent} is not the folder of a search: it has no {path.name}")
+    try:
+        database = _open(path, readonly)
+        try:
+            _check(database, path, thorough=not readonly)
+        except BaseException:
+            database.close()
+            raise
+        if not readonly:
+            database.execute("PRAGMA synchronous = FULL")
+    except sqlite3.Error as error:
+        raise FolderError(f"{path} is damaged or not a ledger of archsearch: {error}") from error
+    return database
+
+
+def _open(path: Path, readonly: bool) -> sqlite3.Connection:
+    uri = path.absolute().as_uri()
+    database = _connection(uri + ("?mode=ro" if readonly else "?mode=rw"))
+    if not readonly:
+        return database
+    try:
+        database.execute("SELECT 1 FROM sqlite_schema").fetchall()
+    except sqlite3.OperationalError:
+        # A folder that may not be written (a mounted archive): no run can be active there, so no shared memory is needed.
+        database.close()
+        return _connection(uri + "?immutable=1")
+    return database
+
+
+def _connection(uri: str) -> sqlite3.Connection:
+    database = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=30.0)
+    database.row_factory = sqlite3.Row
+    return database
+
+
+def _check(database: sqlite3.Connection, path: Path, *, thorough: bool) -> None:
+    (application,) = database.execute("PRAGMA application_id").fetchone()
+    if application != APPLICATION_ID:
+        raise FolderError(f"{path} is a SQLite file of another program, not a ledger of archsearch")
+    (version,) = database.execute("PRAGMA user_version").fetchone()
+    if version > SCHEMA_VERSION:
+        raise FolderError(
+            f"{path} was written by a newer archsearch (ledger version {version}; this one reads up to {SCHEMA_VERSION})"
+        )
+    if thorough:
+        problems = [row[0] for row in database.execute("PRAGMA quick_check")]
+        if problems != ["ok"]:
+            raise FolderError(f"{path} is damaged: {problems[0]}")
