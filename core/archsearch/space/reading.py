@@ -46,5 +46,5 @@ def shown(value: object) -> str:
         text = repr(value)
     except (ValueError, RecursionError):
         # An integer of thousands of digits, or a list within itself: Python refuses to write it.
-        return f"a {type(value).__name__} too long to show"
+        return f"a value of type {type(value).__name__}, too long to show"
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
