@@ -108,7 +108,8 @@ def write_page(record: SearchRecord, folder: Folder) -> str | None:
     try:
         from archsearch.page import write_report
     except ImportError as error:
-        return f"no report was written: {error}; `pip install 'archsearch[report]'`, then `archsearch report {folder.root}`"
+        remedy = f"`pip install 'archsearch[report]'`, then `archsearch report {folder.root}`"
+        return f"no report was written: {error}; {remedy}"
     try:
         with durable(("page",)):
             write_report(record, folder.root)

@@ -30,7 +30,8 @@ class FolderLock:
             holder = os.read(descriptor, 32).decode("ascii", "replace").strip() or "unknown"
             os.close(descriptor)
             raise FolderInUseError(
-                f"{self._folder} is in use by another run (pid {holder}); wait for it, or give another folder with --out"
+                f"{self._folder} is in use by another run (pid {holder}); "
+                "wait for it, or give another folder with --out"
             ) from error
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)

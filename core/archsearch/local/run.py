@@ -16,6 +16,7 @@ from archsearch.engine.model import Facts, Outcome, Phase, Plan, Result
 from archsearch.engine.record import SearchRecord
 from archsearch.local.attempts import Attempts
 from archsearch.local.controller import Controller, write_config
+from archsearch.local.errors import FolderError
 from archsearch.local.finish import train_human, write_best, write_page
 from archsearch.local.folder import Folder
 from archsearch.local.lock import FolderLock
@@ -76,15 +77,22 @@ async def run_search(
         ManifestChangedError: the folder's search has another manifest, in fields that cannot change.
         ProcessFailedError: the controller or the warm process cannot be kept alive.
     """
-    place = Folder(folder.resolve())
-    place.root.mkdir(parents=True, exist_ok=True)
-    base = (base or Path.cwd()).resolve()
+    place, base = _prepare(folder, base)
     with FolderLock(place.root), open_store(place, search, datetime.now(UTC), source) as store:
         header = store.header()
         if header.outcome is None or not header.finished:
             run = _Run(search, place, base, store, header, runner, progress or Silent(), stop, extras or Extras())
             await run.to_the_end()
         return store.record()
+
+
+def _prepare(folder: Path, base: Path | None) -> tuple[Folder, Path]:
+    place = Folder(folder.resolve())
+    try:
+        place.root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FolderError(f"{folder} cannot be made: {error}") from error
+    return place, (base or Path.cwd()).resolve()
 
 
 class _Run:
@@ -241,7 +249,7 @@ class _Run:
             if known is not None and known != state.hash:
                 text = (
                     f"PolicyDiverged: replaying {state.version} observations gives policy {state.hash[:12]}, not "
-                    f"{known[:12]} as before (another kind of CPU or another torch?); the search goes on from its ledger"
+                    f"{known[:12]} as before (another kind of CPU, another torch?); the search goes on from its ledger"
                 )
                 return [] if text in self._told else [text]
         return []

@@ -63,7 +63,7 @@ class Runner(Protocol):
 def read_report(path: Path) -> bytes | None:
     """The first LIMIT + 1 bytes of a report, None if there is none.
 
-    A child may have put anything there: a directory, a link, a pipe that would block for ever. Only a plain file counts.
+    A child may have put anything there: a directory, a link, a pipe that would block. Only a plain file counts.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)

@@ -68,7 +68,7 @@ def _open(path: Path, readonly: bool) -> sqlite3.Connection:
     try:
         database.execute("SELECT 1 FROM sqlite_schema").fetchall()
     except sqlite3.OperationalError:
-        # A folder that may not be written (a mounted archive): no run can be active there, so no shared memory is needed.
+        # A folder that may not be written (a mounted archive): no run is active there, so no shared memory is needed.
         database.close()
         return _connection(uri + "?immutable=1")
     return database
@@ -87,7 +87,8 @@ def _check(database: sqlite3.Connection, path: Path, *, thorough: bool) -> None:
     (version,) = database.execute("PRAGMA user_version").fetchone()
     if version > SCHEMA_VERSION:
         raise FolderError(
-            f"{path} was written by a newer archsearch (ledger version {version}; this one reads up to {SCHEMA_VERSION})"
+            f"{path} was written by a newer archsearch "
+            f"(ledger version {version}; this one reads up to {SCHEMA_VERSION})"
         )
     if thorough:
         problems = [row[0] for row in database.execute("PRAGMA quick_check")]

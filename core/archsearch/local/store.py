@@ -1,5 +1,6 @@
 """The durable ledger: one SQLite file, one transaction per plan, so that a kill at any instruction loses nothing."""
 
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -64,7 +65,8 @@ class Store:
         building = path.with_name(path.name + ".new")
         row = (_json(search), _json(strategy), now.isoformat(), _VERSIONS.dump_json(dict(versions)).decode())
         try:
-            building.unlink(missing_ok=True)
+            for suffix in ("", "-wal", "-shm"):
+                building.with_name(building.name + suffix).unlink(missing_ok=True)
             with closing(sqlite3.connect(building, isolation_level=None)) as database:
                 database.executescript(SCHEMA)
                 database.execute(
@@ -74,6 +76,7 @@ class Store:
                 database.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
             with durable(("create",)):
                 building.rename(path)
+                _sync(path.parent)
         except (OSError, sqlite3.Error) as error:
             raise FolderError(f"{path} cannot be written: {error}") from error
         return cls(path)
@@ -217,6 +220,15 @@ class Store:
         except sqlite3.Error as error:
             self._database.rollback()
             raise FolderError(f"{self._path} cannot be written: {error}") from error
+
+
+def _sync(folder: Path) -> None:
+    """Make the names in ``folder`` durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def outcome_columns(outcome: Outcome | None) -> dict[str, Any]:
