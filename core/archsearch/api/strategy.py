@@ -1,6 +1,9 @@
 """``spec.strategy``: how children are chosen."""
 
+from collections.abc import Mapping
 from enum import StrEnum
+from types import MappingProxyType
+from typing import Any, Self
 
 from pydantic import Field
 
@@ -11,12 +14,46 @@ from archsearch.api.oneof import OneOf
 class RandomStrategy(Model):
     """Every child is drawn uniformly from the space: the yardstick of every other strategy."""
 
+    def resolved(self) -> Self:
+        """Itself: it has nothing to fill in."""
+        return self
+
 
 class ReinforcePreset(StrEnum):
     """Named settings of ``reinforce``; a field that is set in the manifest overrides its preset."""
 
     FAST = "Fast"
     PAPER = "Paper"
+
+
+PRESETS: Mapping[ReinforcePreset, Mapping[str, Any]] = MappingProxyType(
+    {
+        # Ours: tuned for hundreds of children, see docs/strategies.md for what was tried and on which seeds.
+        ReinforcePreset.FAST: MappingProxyType(
+            {
+                "hidden_size": 35,
+                "layers": 2,
+                "learning_rate": 5e-3,
+                "batch_size": 4,
+                "entropy_weight": 0.0,
+                "baseline_decay": 0.9,
+                "normalise_rewards": True,
+            }
+        ),
+        ReinforcePreset.PAPER: MappingProxyType(
+            {
+                "hidden_size": 35,  # 1611.01578, section 4.1: a two-layer LSTM with 35 hidden units on each layer
+                "layers": 2,  # same place
+                "learning_rate": 6e-4,  # same place: Adam, learning rate 0.0006
+                "batch_size": 8,  # same place: m = 8 child replicas for each controller replica
+                "entropy_weight": 0.0,  # the paper's image experiments have no bonus
+                "baseline_decay": 0.95,  # ours: section 3.2 names the moving average and gives no decay
+                "normalise_rewards": False,  # section 3.2: R - b as it is
+            }
+        ),
+    }
+)
+"""Every field of ``reinforce`` under each preset."""
 
 
 class ReinforceStrategy(Model):
@@ -33,9 +70,17 @@ class ReinforceStrategy(Model):
     batch_size: int | None = Field(default=None, ge=1, le=10_000)
     """Children whose gradients are averaged into one step of the policy (m in the paper)."""
     entropy_weight: float | None = Field(default=None, ge=0, le=1000)
-    """Weight of the entropy bonus, in units of reward per nat."""
+    """Weight of the entropy bonus, in units of (normalised) reward per nat."""
     baseline_decay: float | None = Field(default=None, ge=0, lt=1)
     """Decay of the exponential moving average of rewards that serves as baseline."""
+    normalise_rewards: bool | None = None
+    """Divide reward minus baseline by its running mean size, so that per cent and fractions teach alike."""
+
+    def resolved(self) -> Self:
+        """The same with every field that is left out filled in from its preset."""
+        given = {name: getattr(self, name) for name in PRESETS[self.preset]}
+        filled = {name: PRESETS[self.preset][name] if value is None else value for name, value in given.items()}
+        return type(self)(preset=self.preset, **filled)
 
 
 class Strategy(OneOf):
@@ -47,3 +92,9 @@ class Strategy(OneOf):
     """Uniform draws."""
     reinforce: ReinforceStrategy | None = None
     """A recurrent policy taught by REINFORCE."""
+
+    def resolved(self) -> Self:
+        """The strategy in force: ``reinforce`` with preset Fast where none is set, and every field filled in."""
+        if self.random is not None:
+            return type(self)(random=self.random.resolved())
+        return type(self)(reinforce=(self.reinforce or ReinforceStrategy()).resolved())

@@ -1,0 +1,1 @@
+"""Strategies: one module each, behind the seam in ``archsearch.controller.strategy``."""
