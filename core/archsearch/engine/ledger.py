@@ -193,8 +193,7 @@ class Ledger:
         entries: list[Ask | Tell] = []
         told = 0
         for trial in self._trials:
-            for observation in self.tells(told, trial.policy_version):
-                entries.append(Tell(observation=observation))
+            entries.extend(Tell(observation=observation) for observation in self.tells(told, trial.policy_version))
             told = max(told, trial.policy_version)
             entries.append(Ask(index=trial.index, genotype=trial.genotype, policy_version=trial.policy_version))
         if complete:

@@ -133,7 +133,7 @@ def walk(space: Space, genotype: Sequence[int], stage: int) -> list[Decision]:
         decision = space.next(genotype[:position], stage)
         if decision is None:
             raise GenotypeError(f"genotype has {len(genotype)} tokens; the child is complete after {position}")
-        if token not in decision.legal:
+        if type(token) is not int or token not in decision.legal:
             allowed = ", ".join(f"{legal} ({decision.options[legal]!r})" for legal in decision.legal)
             raise GenotypeError(f"token {position} ({decision.name}) is {token!r}; allowed: {allowed}")
         decisions.append(decision)
