@@ -3,15 +3,46 @@
 import re
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
+
+from archsearch.api.patterns import DURATION, METRIC_NAME
 
 GROUP = "archsearch.io"
 VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
 
 _DURATION_UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
-DURATION_PATTERN = r"^([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?$"
+DURATION_PATTERN = DURATION
+LONGEST = 3650 * 86400
+"""Longest duration in seconds: ten years, so that no clock overflows."""
+
+
+class FieldError(ValueError):
+    """A rule that spans several fields is broken.
+
+    ``field`` is the path of the one at fault, in manifest names, from the model that has the rule; ``kind`` is a
+    CamelCase word for programs; ``allowed`` and ``suggestion`` say what would be right, where that can be said.
+    """
+
+    def __init__(
+        self,
+        field: tuple[str | int, ...],
+        message: str,
+        kind: str = "Conflict",
+        *,
+        allowed: tuple[str, ...] = (),
+        suggestion: str | None = None,
+    ) -> None:
+        self.field, self.kind, self.allowed, self.suggestion = field, kind, allowed, suggestion
+        super().__init__(message)
+
+
+def _bounded(duration: str) -> str:
+    if not 1 <= seconds(duration) <= LONGEST:
+        raise FieldError((), f'"{duration}" is not allowed; needs a duration from 1s to 3650d', "OutOfRange")
+    return duration
+
 
 Duration = Annotated[
     str,
@@ -21,11 +52,12 @@ Duration = Annotated[
         pattern=DURATION_PATTERN,
         description="A length of time in days, hours, minutes and seconds, largest first: 90s, 4h, 1h30m, 2d.",
     ),
+    AfterValidator(_bounded),
 ]
-"""A duration as it is written in a manifest; :func:`seconds` reads it."""
+"""A duration as it is written in a manifest, from 1s to 3650d; :func:`seconds` reads it."""
 
 METRIC_PATTERN = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}")
-MetricName = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
+MetricName = Annotated[str, Field(min_length=1, max_length=63, pattern=METRIC_NAME)]
 """A metric's name, in manifests and in reports: a letter, then letters, digits and underscores."""
 
 

@@ -5,7 +5,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from archsearch.api.base import MetricName, Model
+from archsearch.api.base import FieldError, MetricName, Model
 from archsearch.api.oneof import OneOf
 
 
@@ -75,9 +75,8 @@ class Objective(Model):
     def _transform_fits(self) -> Self:
         allowed = _TRANSFORMS[self.direction]
         if self.reward is not None and self.reward.kind not in allowed:
-            raise ValueError(
-                f"reward.{self.reward.kind} does not fit direction {self.direction}; allowed: {', '.join(allowed)}"
-            )
+            text = f"{self.reward.kind} does not fit direction {self.direction}; allowed: {', '.join(allowed)}"
+            raise FieldError(("reward",), text, allowed=allowed)
         return self
 
     @property

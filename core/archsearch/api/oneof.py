@@ -2,14 +2,19 @@
 
 from typing import Any, ClassVar, Self
 
-from pydantic import model_validator
+from pydantic import ConfigDict, model_validator
 
-from archsearch.api.base import Model
+from archsearch.api.base import FieldError, Model
+
+
+def _mark(schema: dict[str, Any], model: type["OneOf"]) -> None:
+    schema["x-archsearch-one-of"] = "exactly" if model.at_least_one else "at most"
 
 
 class OneOf(Model):
     """An object with exactly one of its fields set; the name of that field says which kind it is."""
 
+    model_config = ConfigDict(json_schema_extra=_mark)
     at_least_one: ClassVar[bool] = True
 
     @model_validator(mode="after")
@@ -17,10 +22,9 @@ class OneOf(Model):
         chosen = self._set_fields()
         allowed = ", ".join(_alias(type(self), name) for name in type(self).model_fields)
         if len(chosen) > 1:
-            names = " and ".join(_alias(type(self), name) for name in chosen)
-            raise ValueError(f"{names} are both set; set exactly one of: {allowed}")
+            raise FieldError((), several_set([_alias(type(self), name) for name in chosen], allowed), "SeveralSet")
         if not chosen and self.at_least_one:
-            raise ValueError(f"nothing is set; set exactly one of: {allowed}")
+            raise FieldError((), none_set(allowed), "NoneSet")
         return self
 
     def _set_fields(self) -> list[str]:
@@ -35,6 +39,16 @@ class OneOf(Model):
     def chosen(self) -> Any:
         """The value of the field that is set."""
         return getattr(self, self._set_fields()[0])
+
+
+def several_set(chosen: list[str], allowed: str) -> str:
+    """What to say where more than one field is set."""
+    return f"{' and '.join(chosen)} are set together; set exactly one of: {allowed}"
+
+
+def none_set(allowed: str) -> str:
+    """What to say where no field is set."""
+    return f"nothing is set; set exactly one of: {allowed}"
 
 
 def _alias(model: type[Model], name: str) -> str:

@@ -5,16 +5,23 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, JsonValue, model_validator
 
-from archsearch.api.base import Duration, Model
+from archsearch.api.base import Duration, FieldError, Model
 from archsearch.api.objective import Objective
+from archsearch.api.patterns import DNS_LABEL, IMAGE, LABEL_VALUE, QUALIFIED_NAME, QUANTITY
 from archsearch.api.space import SearchSpace
 from archsearch.api.strategy import Strategy
 from archsearch.api.task import Task
 
-Quantity = Annotated[int | float | str, Field(description="A Kubernetes quantity: 1, 0.5, 500m, 4Gi.")]
-DNS_LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
-LabelKey = Annotated[str, Field(min_length=1, max_length=317)]
-LabelValue = Annotated[str, Field(max_length=63, pattern=r"^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$")]
+Quantity = (
+    Annotated[int, Field(ge=0, le=2**53)]
+    | Annotated[float, Field(ge=0, le=1e18)]
+    | Annotated[str, Field(min_length=1, max_length=32, pattern=QUANTITY)]
+)
+"""A Kubernetes quantity: 1, 0.5, 500m, 4Gi."""
+LabelKey = Annotated[str, Field(min_length=1, max_length=317, pattern=QUALIFIED_NAME)]
+LabelValue = Annotated[str, Field(max_length=63, pattern=LABEL_VALUE)]
+AnnotationValue = Annotated[str, Field(max_length=16_384)]
+Argument = Annotated[str, Field(max_length=32_768)]
 
 
 class Duplicates(StrEnum):
@@ -68,7 +75,7 @@ class JobMetadata(Model):
 
     labels: dict[LabelKey, LabelValue] = Field(default={}, max_length=64)
     """Labels."""
-    annotations: dict[LabelKey, str] = Field(default={}, max_length=64)
+    annotations: dict[LabelKey, AnnotationValue] = Field(default={}, max_length=64)
     """Annotations."""
 
 
@@ -84,9 +91,9 @@ class TrialTemplate(Model):
 
     task: Task
     """What it is trained on."""
-    image: str | None = Field(default=None, min_length=1, max_length=1024)
+    image: str | None = Field(default=None, min_length=1, max_length=1024, pattern=IMAGE)
     """Container image on a cluster; left out: the default trial image of this release."""
-    command: tuple[str, ...] | None = Field(default=None, min_length=1, max_length=256)
+    command: tuple[Argument, ...] | None = Field(default=None, min_length=1, max_length=256)
     """Program that trains the child, in place of the image's own (on a laptop: of archsearch's)."""
     threads: int | None = Field(default=None, ge=1, le=1024)
     """CPU threads of a child; left out: the cores shared out among parallelism, or 1 where reproducible."""
@@ -136,9 +143,16 @@ class SearchSpec(Model):
         task, space = self.trial.task.kind, self.search_space.kind
         needed = {"imageClassification": "convolutional", "tabular": "choices"}.get(task)
         if self.trial.command is None and needed is not None and space != needed:
-            raise ValueError(f"trial.task.{task} trains children of searchSpace.{needed}, not of searchSpace.{space}")
+            raise FieldError(
+                ("trial", "task"),
+                f"{task} trains children of searchSpace.{needed}, not of searchSpace.{space}; "
+                f"set searchSpace.{needed}, or trial.command for a program of your own",
+            )
         if task == "custom" and self.trial.command is None and self.trial.image is None:
-            raise ValueError("trial.task.custom needs trial.command or trial.image: the program that trains the child")
+            raise FieldError(
+                ("trial", "task", "custom"),
+                "custom needs trial.command or trial.image too: the program that trains the child",
+            )
         return self
 
 
@@ -151,7 +165,7 @@ class Metadata(Model):
     """Namespace (cluster only)."""
     labels: dict[LabelKey, LabelValue] = Field(default={}, max_length=64)
     """Labels."""
-    annotations: dict[LabelKey, str] = Field(default={}, max_length=64)
+    annotations: dict[LabelKey, AnnotationValue] = Field(default={}, max_length=64)
     """Annotations."""
 
 

@@ -1,25 +1,28 @@
 """``spec.searchSpace``: exactly one of the search spaces."""
 
+import json
 from typing import Annotated, Self
 
 from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr, model_validator
 
-from archsearch.api.base import Model
+from archsearch.api.base import FieldError, Model
 from archsearch.api.oneof import OneOf
+from archsearch.api.patterns import CHOICE_NAME
 
 FilterSize = Annotated[int, Field(ge=1, le=31)]
 FilterCount = Annotated[int, Field(ge=1, le=4096)]
 Stride = Annotated[int, Field(ge=1, le=8)]
-ChoiceName = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$")]
+ChoiceName = Annotated[str, Field(min_length=1, max_length=63, pattern=CHOICE_NAME)]
 ChoiceText = Annotated[StrictStr, Field(max_length=256)]
 ChoiceValue = StrictBool | StrictInt | Annotated[StrictFloat, Field(allow_inf_nan=False)] | ChoiceText
 
 
 def _distinct(field: str, values: tuple[object, ...]) -> None:
     seen: list[tuple[type, object]] = []
-    for value in values:
+    for position, value in enumerate(values):
         if (type(value), value) in seen:
-            raise ValueError(f"{field} lists {value!r} twice; every option must be distinct")
+            text = f"{json.dumps(value)} stands twice in {field}; every option must be distinct"
+            raise FieldError((field, position), text, "Duplicate")
         seen.append((type(value), value))
 
 
@@ -38,7 +41,8 @@ class Depth(Model):
     @model_validator(mode="after")
     def _grows(self) -> Self:
         if self.final is not None and self.final < self.initial:
-            raise ValueError(f"final ({self.final}) must not be below initial ({self.initial})")
+            text = f"{self.final} is not allowed; final must not be below initial ({self.initial})"
+            raise FieldError(("final",), text)
         return self
 
     @property
@@ -100,7 +104,8 @@ class SearchSpace(OneOf):
     @model_validator(mode="after")
     def _names_distinct(self) -> Self:
         names = [choice.name for choice in self.choices or ()]
-        for name in names:
-            if names.count(name) > 1:
-                raise ValueError(f"choices has two decisions named {name!r}; every name must be distinct")
+        for position, name in enumerate(names):
+            if name in names[:position]:
+                text = f'"{name}" names decisions {names.index(name)} and {position}; every name must be distinct'
+                raise FieldError(("choices", position, "name"), text, "Duplicate")
         return self

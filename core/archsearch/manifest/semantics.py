@@ -1,0 +1,79 @@
+"""Rules that span fields of different models: what each field allows by itself, but the search as a whole does not.
+
+They hold for the tasks and the trial program that come with archsearch; where a manifest brings its own program
+(``trial.command``) or image, only that program knows its metrics.
+"""
+
+import json
+from collections.abc import Iterator
+
+from archsearch.api import ArchitectureSearch, SearchSpec
+from archsearch.api.base import FieldError
+from archsearch.manifest import suggesting
+
+METRICS = {
+    "imageClassification": ("accuracy", "loss"),
+}
+"""Metrics of the built-in tasks that may be sought; what is measured on the test part never teaches."""
+TEST_METRICS = ("testAccuracy", "testLoss", "test_accuracy")
+
+
+def broken_rules(search: ArchitectureSearch) -> Iterator[FieldError]:
+    """Every rule that ``search`` breaks, paths from the top of the manifest."""
+    for rule in (_metric, _target, _table_options, _reproducible):
+        yield from rule(search.spec)
+
+
+def _own_program(spec: SearchSpec) -> bool:
+    return spec.trial.command is not None or spec.trial.image is not None
+
+
+def _metric(spec: SearchSpec) -> Iterator[FieldError]:
+    metric, known = spec.objective.metric, METRICS.get(spec.trial.task.kind)
+    if _own_program(spec):
+        return
+    path = ("spec", "objective", "metric")
+    if metric in TEST_METRICS and spec.trial.task.kind != "custom":
+        text = f'"{metric}" is not allowed; the test part is measured and never a reward, or it would be no test'
+        yield FieldError(path, text, allowed=known or (), suggestion=None)
+    elif known is not None and metric not in known:
+        near = suggesting.near(metric, known)
+        hint = f"; did you mean {near}?" if near else ""
+        text = f'"{metric}" is not allowed; {spec.trial.task.kind} reports {", ".join(known)}{hint}'
+        yield FieldError(path, text, "NotAnOption", allowed=known, suggestion=near)
+
+
+def _target(spec: SearchSpec) -> Iterator[FieldError]:
+    target = spec.objective.target
+    if _own_program(spec) or spec.trial.task.kind != "imageClassification" or target is None:
+        return
+    if spec.objective.metric == "accuracy" and not 0 <= target <= 1:
+        meant = str(target / 100) if 1 < target <= 100 else None
+        hint = f"; did you mean {meant}?" if meant else ""
+        text = f"{target:g} is not allowed; accuracy is a fraction of 1, needs a number from 0 to 1{hint}"
+        allowed = ("a number from 0 to 1",)
+        yield FieldError(("spec", "objective", "target"), text, "OutOfRange", allowed=allowed, suggestion=meant)
+
+
+def _table_options(spec: SearchSpec) -> Iterator[FieldError]:
+    """A table spells each decision with one character, so each option must be one, and no two the same."""
+    if spec.trial.task.kind != "tabular" or spec.trial.command is not None:
+        return
+    for place, choice in enumerate(spec.search_space.choices or ()):
+        seen: dict[str, int] = {}
+        for position, value in enumerate(choice.values):
+            path = ("spec", "searchSpace", "choices", place, "values", position)
+            text = value if isinstance(value, str) else json.dumps(value)
+            if len(text) != 1:
+                message = f"{json.dumps(value)} is not allowed; a table spells each option with one character, as 3"
+                yield FieldError(path, message, allowed=("one character",))
+            elif text in seen:
+                message = f"{json.dumps(value)} is spelled like values[{seen[text]}]; a table cannot tell them apart"
+                yield FieldError(path, message, "Duplicate")
+            seen.setdefault(text, position)
+
+
+def _reproducible(spec: SearchSpec) -> Iterator[FieldError]:
+    if spec.trials.reproducible and spec.trials.parallelism == 0:
+        text = "0 is not allowed where reproducible is true: parallelism is then immutable, and nothing would ever run"
+        yield FieldError(("spec", "trials", "parallelism"), text, allowed=("an integer from 1 to 10000",))
