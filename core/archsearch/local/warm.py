@@ -21,6 +21,8 @@ from archsearch.warm_contract import Answer, ChildExited, ChildStarted, StartChi
 _ANSWER: TypeAdapter[Answer] = TypeAdapter(Answer)
 _DEATHS = 5
 """Deaths of the warm process in a row, with no child ended between them, after which it is given up."""
+WARM_ENDED = "WarmProcessEnded"
+"""Stop reason of children that the warm process ended because it ended itself: lost, through no fault of theirs."""
 _PATIENCE = 10.0
 """Seconds that it may take to end its children and itself."""
 
@@ -80,6 +82,8 @@ class WarmRunner:
         try:
             ended = ChildExited.model_validate_json(files.exit.read_bytes())
         except (OSError, ValidationError):
+            return None
+        if ended.stop_reason == WARM_ENDED and ended.exit_code != 0:
             return None
         return Ended(ended.exit_code, read_report(files.report), ended.seconds, ended.stop_reason)
 
