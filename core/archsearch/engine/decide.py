@@ -4,31 +4,17 @@ The same on a laptop and on a cluster. A pass works from what is, never from whi
 facts it gives the same plan, and once the plan has been applied, an empty one.
 """
 
-import hashlib
-from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime
 
-from archsearch.api import ArchitectureSearch, Duplicates, SearchSpec, seconds
-from archsearch.controller_contract import Proposal
+from archsearch.api import ArchitectureSearch, SearchSpec, seconds
 from archsearch.engine.calls import controller_calls
 from archsearch.engine.draft import Draft
 from archsearch.engine.ending import all_done, ending, no_more_new
 from archsearch.engine.ledger import Ledger
-from archsearch.engine.model import (
-    Attempt,
-    AttemptState,
-    Facts,
-    Outcome,
-    Phase,
-    Plan,
-    Result,
-    Start,
-    Stop,
-    Trial,
-)
+from archsearch.engine.model import Attempt, AttemptState, Facts, Outcome, Phase, Plan, Start
+from archsearch.engine.proposals import closed, exhausted, record
+from archsearch.engine.running import stale, start, stop_running, stop_waiting
 from archsearch.engine.settle import reused, settled
-from archsearch.report import TrialInput
 from archsearch.space.base import Space
 
 
@@ -46,37 +32,26 @@ def decide(search: ArchitectureSearch, space: Space, ledger: Ledger, facts: Fact
     draft = Draft(ledger)
     attempts = _latest(draft, facts)
     _take_in(spec, draft, attempts, now)
-    end = _number(spec, draft, facts) or _record(spec, space, draft, facts, now) or _number(spec, draft, facts)
-    stops = list(_stale(ledger, facts))
+    end = _number(spec, draft, facts) or record(spec, space, draft, facts, now) or _number(spec, draft, facts)
+    stops = list(stale(ledger, facts))
     starts: list[Start] = []
     if end is not None:
-        stops += _stop_running(draft, attempts, "SearchEnded")
-        _stop_waiting(draft, now)
+        stops += stop_running(draft, attempts, "SearchEnded")
+        stop_waiting(draft, now)
     elif spec.suspend:
-        stops += _stop_running(draft, attempts, "Suspended")
+        stops += stop_running(draft, attempts, "Suspended")
     else:
-        starts = _start(search, draft, now)
-    closed = end is not None or _closed(spec, space, draft)
+        starts = start(search, draft, now)
+    over = end is not None or closed(spec, space, draft)
     return Plan(
         trials=draft.changes,
         stops=tuple(stops),
         starts=tuple(starts),
-        calls=controller_calls(spec, draft, facts, closed=closed),
-        outcome=_outcome(spec, space, draft, facts, end) if closed else None,
+        calls=controller_calls(spec, draft, facts, closed=over),
+        outcome=_outcome(spec, space, draft, facts, end) if over else None,
         warnings=_warnings(spec, draft),
-        wake_after=None if closed else _until_deadline(spec, facts),
+        wake_after=None if over else _until_deadline(spec, facts),
     )
-
-
-def trial_name(search: str, index: int) -> str:
-    """Name of a trial: ``<search>-<index, six digits>``."""
-    return f"{search}-{index:06d}"
-
-
-def trial_seed(seed: int, index: int) -> int:
-    """Seed of a trial, the same for every attempt: 31 bits of a hash of the search's seed and the child's index."""
-    digest = hashlib.blake2b(f"{seed}/{index}".encode(), digest_size=4).digest()
-    return int.from_bytes(digest, "big") >> 1
 
 
 # --- what has happened --------------------------------------------------------------------------------------------
@@ -116,115 +91,6 @@ def _number(spec: SearchSpec, draft: Draft, facts: Facts) -> Outcome | None:
     return ending(spec, draft.tally, facts.active_seconds)
 
 
-def _stale(ledger: Ledger, facts: Facts) -> Iterator[Stop]:
-    """Attempts that run although the ledger knows a later one, or that their trial is over."""
-    for fact in facts.attempts:
-        if fact.state is not AttemptState.RUNNING:
-            continue
-        known = fact.index < len(ledger)
-        if not known or ledger[fact.index].phase.terminal or fact.attempt != ledger[fact.index].attempts:
-            yield Stop(fact.index, fact.attempt, "Stale")
-
-
-# --- new children -------------------------------------------------------------------------------------------------
-
-
-def _record(spec: SearchSpec, space: Space, draft: Draft, facts: Facts, now: datetime) -> Outcome | None:
-    """Record the controller's proposals as trials, in order of index."""
-    for proposal in sorted(facts.proposals, key=lambda proposal: proposal.index):
-        if proposal.index != len(draft) or _closed(spec, space, draft):
-            continue
-        stage = space.stage(proposal.index)
-        problem = space.problem(proposal.genotype, stage)
-        if problem is not None:
-            message = f"the controller proposed a child {proposal.index} that is not of the search space: {problem}"
-            return Outcome(Result.FAILED, "InvalidProposal", message)
-        draft.add(_new_trial(spec, space, draft, proposal, now))
-    return None
-
-
-def _new_trial(spec: SearchSpec, space: Space, draft: Draft, proposal: Proposal, now: datetime) -> Trial:
-    duplicate_of = draft.first_with(proposal.genotype)
-    trial = Trial(
-        index=proposal.index,
-        genotype=proposal.genotype,
-        architecture=space.decode(proposal.genotype),
-        policy_version=proposal.policy_version,
-        log_probability=proposal.log_probability,
-        created=now,
-        duplicate_of=duplicate_of,
-    )
-    if duplicate_of is None or not _reusable(spec, draft, duplicate_of, proposal.index):
-        return trial
-    root = draft[duplicate_of]
-    trial = replace(trial, reuse_of=duplicate_of)
-    return reused(trial, root, now) if root.phase.terminal else trial
-
-
-def _reusable(spec: SearchSpec, draft: Draft, root: int, index: int) -> bool:
-    trials = spec.trials
-    if trials.duplicates is not Duplicates.REUSE or draft[root].phase is Phase.STOPPED:
-        return False
-    return not trials.reproducible or root <= index - trials.parallelism - trials.lookahead
-
-
-def _closed(spec: SearchSpec, space: Space, draft: Draft) -> bool:
-    """Whether no more children are sampled, though running ones may end."""
-    if len(draft) >= spec.trials.max or draft.trailing_duplicates >= spec.trials.max_consecutive_duplicates:
-        return True
-    return _exhausted(spec, space, draft)
-
-
-def _exhausted(spec: SearchSpec, space: Space, draft: Draft) -> bool:
-    """Whether every network has been sampled; asked only once duplicates appear, and of spaces that do not grow."""
-    if spec.trials.duplicates is not Duplicates.REUSE or draft.trailing_duplicates == 0:
-        return False
-    return space.stage(0) == space.stage(spec.trials.max - 1) and draft.distinct >= space.size(space.stage(0))
-
-
-# --- what runs ----------------------------------------------------------------------------------------------------
-
-
-def _start(search: ArchitectureSearch, draft: Draft, now: datetime) -> list[Start]:
-    active = draft.active
-    free = search.spec.trials.parallelism - sum(trial.phase is Phase.RUNNING for trial in active)
-    waiting = [trial for trial in active if trial.phase is Phase.PENDING and trial.reuse_of is None]
-    starts = []
-    for trial in waiting[: max(0, free)]:
-        started = replace(trial, phase=Phase.RUNNING, attempts=trial.attempts + 1, started=trial.started or now)
-        draft.change(started)
-        starts.append(Start(trial.index, started.attempts, _input(search, started)))
-    return starts
-
-
-def _input(search: ArchitectureSearch, trial: Trial) -> TrialInput:
-    spec, name = search.spec, search.metadata.name
-    return TrialInput(
-        search=name,
-        trial=trial_name(name, trial.index),
-        index=trial.index,
-        architecture=trial.architecture,
-        task=spec.trial.task.model_dump(mode="json", exclude_none=True),
-        seed=trial_seed(spec.seed, trial.index),
-        attempt=trial.attempts,
-        threads=spec.trial.threads or 1,
-    )
-
-
-def _stop_running(draft: Draft, attempts: dict[int, Attempt], reason: str) -> list[Stop]:
-    running = [trial for trial in draft.active if trial.phase is Phase.RUNNING]
-    facts = [attempts[trial.index] for trial in running if trial.index in attempts]
-    return [Stop(fact.index, fact.attempt, reason) for fact in facts if fact.state is AttemptState.RUNNING]
-
-
-def _stop_waiting(draft: Draft, now: datetime) -> None:
-    for trial in draft.active:
-        if trial.phase is Phase.PENDING:
-            message = "the search ended before this child did"
-            stopped = replace(trial, phase=Phase.STOPPED, reason="SearchEnded", message=message, completed=now)
-            draft.change(stopped)
-
-
 # --- the end ------------------------------------------------------------------------------------------------------
 
 
@@ -237,8 +103,8 @@ def _outcome(spec: SearchSpec, space: Space, draft: Draft, facts: Facts, end: Ou
         return end
     if len(draft) >= spec.trials.max:
         return all_done(spec, draft.tally)
-    exhausted = _exhausted(spec, space, draft)
-    return no_more_new(spec, draft.tally, exhausted=exhausted, duplicates=draft.trailing_duplicates)
+    all_known = exhausted(spec, space, draft)
+    return no_more_new(spec, draft.tally, exhausted=all_known, duplicates=draft.trailing_duplicates)
 
 
 def _warnings(spec: SearchSpec, draft: Draft) -> tuple[str, ...]:

@@ -5,10 +5,10 @@ import shutil
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 
-from archsearch.engine.decide import trial_seed
 from archsearch.engine.model import Phase, Trial
 from archsearch.engine.record import HumanBaseline, SearchRecord
 from archsearch.engine.rewards import reward_of
+from archsearch.engine.running import trial_seed
 from archsearch.local.attempts import Attempts
 from archsearch.local.crash import durable
 from archsearch.local.folder import Attempt, Folder

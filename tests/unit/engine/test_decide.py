@@ -9,7 +9,7 @@ import pytest
 
 from archsearch.api import ArchitectureSearch
 from archsearch.controller_contract import Proposal
-from archsearch.engine.decide import decide, trial_name, trial_seed
+from archsearch.engine.decide import decide
 from archsearch.engine.ledger import Ledger, LedgerError
 from archsearch.engine.model import (
     AskFor,
@@ -25,6 +25,7 @@ from archsearch.engine.model import (
     Teach,
     Trial,
 )
+from archsearch.engine.running import trial_name, trial_seed
 from archsearch.space import build
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
