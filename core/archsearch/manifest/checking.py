@@ -64,8 +64,8 @@ def load(source: str | bytes | FilePath, name: str | None = None) -> Architectur
     return search
 
 
-def read_file(path: FilePath) -> bytes:
-    """The bytes of ``path``, one more than :data:`MAX_BYTES` at most.
+def read_file(path: FilePath, name: str | None = None) -> bytes:
+    """The bytes of ``path``, which errors call ``name``: one more than :data:`MAX_BYTES` at most.
 
     Raises:
         InvalidManifestError: it cannot be read.
@@ -75,7 +75,7 @@ def read_file(path: FilePath) -> bytes:
             return file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-        problem = ManifestError(str(path), "", 0, 0, "Unreadable", f"the file cannot be read: {reason}")
+        problem = ManifestError(name or str(path), "", 0, 0, "Unreadable", f"the file cannot be read: {reason}")
         raise InvalidManifestError((problem,)) from error
 
 
