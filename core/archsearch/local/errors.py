@@ -7,6 +7,12 @@ class LocalError(Exception):
     exit_code = 1
 
 
+class UsageError(LocalError):
+    """A command was given something that it cannot use."""
+
+    exit_code = 2
+
+
 class FolderError(LocalError):
     """The folder is not a search's, or not this search's, or cannot be read."""
 

@@ -71,8 +71,8 @@ def _amend(store: Store, folder: Folder, search: ArchitectureSearch) -> None:
     changed = immutable_changes(old, search)
     if changed:
         raise ManifestChangedError(
-            f"{folder.root} holds the search {old.metadata.name!r}, in which these fields cannot change: "
-            f"{', '.join(str(change) for change in changed)}. Undo the edit, or start a new search with --out"
+            f"{folder.root} holds the search {old.metadata.name!r}; undo the edit, or start a new search with --out:\n"
+            + "\n".join(f"  {change}" for change in changed)
         )
     store.amend(search)
 

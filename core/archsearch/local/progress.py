@@ -96,11 +96,11 @@ class Scoreboard:
     def _done(self) -> int:
         return self._counts[Phase.SUCCEEDED] + self._counts[Phase.FAILED] + self._counts[Phase.STOPPED]
 
-    def snapshot(self, *, entropy: float | None, elapsed: float, this_run: float) -> Snapshot:
-        """The figures now; ``elapsed`` and ``this_run`` are seconds of activity, in all and in this run."""
+    def snapshot(self, *, entropy: float | None, elapsed: float, busy: float) -> Snapshot:
+        """The figures now; ``elapsed`` is in seconds over all runs, ``busy`` since this run's first start."""
         done = self._done
         fresh = done - (self._done_before or 0)
-        pace = this_run / fresh if fresh else None
+        pace = busy / fresh if fresh else None
         return Snapshot(
             done=done,
             maximum=self._maximum,

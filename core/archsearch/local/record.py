@@ -19,3 +19,9 @@ def load_record(folder: Path) -> SearchRecord:
         raise FolderError(f"{folder} {what}; give the folder of a search, as `archsearch run` printed it")
     with Store(Folder(folder.resolve()).ledger, readonly=True) as store:
         return store.record()
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether the search in ``folder`` has ended and everything that follows has been written."""
+    with Store(Folder(folder.resolve()).ledger, readonly=True) as store:
+        return store.header().finished

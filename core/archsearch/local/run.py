@@ -83,6 +83,8 @@ async def run_search(
         if header.outcome is None or not header.finished:
             run = _Run(search, place, base, store, header, runner, progress or Silent(), stop, extras or Extras())
             await run.to_the_end()
+        elif progress is not None:
+            progress.say("this search has ended already; raise spec.trials.max to go on, or give another --out")
         return store.record()
 
 
@@ -128,6 +130,7 @@ class _Run:
         self._told = set(store.warnings())
         self._entropy: float | None = None
         self._began = time.monotonic()
+        self._first_start: float | None = None
         config = folder.root / "controller.json"
         spec = search.spec
         write_config(config, search.metadata.name, spec.search_space, header.strategy, spec.seed)
@@ -208,6 +211,8 @@ class _Run:
         self._write(plan)
         for stop in plan.stops:
             await self._attempts.stop(stop)
+        if plan.starts and self._first_start is None:
+            self._first_start = time.monotonic()
         for start in plan.starts:
             await self._attempts.start(start)
         self._controller.submit(plan.calls, self._ledger)
@@ -271,7 +276,8 @@ class _Run:
         return False
 
     def _show(self) -> None:
-        snapshot = self._board.snapshot(entropy=self._entropy, elapsed=self._active_seconds, this_run=self._this_run)
+        busy = 0.0 if self._first_start is None else time.monotonic() - self._first_start
+        snapshot = self._board.snapshot(entropy=self._entropy, elapsed=self._active_seconds, busy=busy)
         self._progress.update(snapshot)
 
     # --- the end ------------------------------------------------------------------------------------------------------

@@ -1,0 +1,64 @@
+"""The program: every command in one place, and no traceback for a mistake that a person can mend."""
+
+import importlib.metadata
+import sys
+import traceback
+from typing import Annotated
+
+import typer
+
+from archsearch.cli import reading, report, run, validate
+from archsearch.cli.output import complain
+from archsearch.local.errors import LocalError
+from archsearch.manifest import InvalidManifestError
+
+GROUP = "archsearch.commands"
+"""Entry points by which rooms add commands: functions that take the app."""
+
+app = typer.Typer(
+    name="archsearch",
+    help="Neural architecture search that learns, on a laptop and on Kubernetes, from one manifest.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"archsearch {importlib.metadata.version('archsearch')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Options of every command."""
+
+
+def assemble() -> typer.Typer:
+    """The app with the commands of core and of every installed room."""
+    for module in (run, reading, report, validate):
+        module.register(app)
+    for point in importlib.metadata.entry_points(group=GROUP):
+        point.load()(app)
+    return app
+
+
+def main() -> None:
+    """Run the command line; exits with its code."""
+    try:
+        assemble()()
+    except LocalError as error:
+        complain(str(error))
+        sys.exit(error.exit_code)
+    except InvalidManifestError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+    except Exception as error:
+        traceback.print_exc()
+        complain(f"this is a fault of archsearch, not yours ({type(error).__name__}); please report the lines above")
+        sys.exit(1)

@@ -1,0 +1,44 @@
+"""What commands print: text for people, or JSON or YAML for programs, and then nothing but data on stdout."""
+
+import json
+import sys
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from ruamel.yaml import YAML
+
+
+class Format(StrEnum):
+    """Form of a command's output."""
+
+    TEXT = "text"
+    JSON = "json"
+    YAML = "yaml"
+
+
+FormatOption = Annotated[Format, typer.Option("-o", "--output", help="text for people; json or yaml for programs.")]
+"""``-o``, the same for every command."""
+
+FolderArgument = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a search.", show_default=False)]
+"""The folder of a search, the same for every command."""
+
+
+def emit(data: Any, form: Format, text: Callable[[Console], None]) -> None:
+    """Print ``data``, or call ``text`` with a console for people; ``data`` is plain JSON."""
+    if form is Format.JSON:
+        sys.stdout.write(json.dumps(data, indent=2, allow_nan=False) + "\n")
+    elif form is Format.YAML:
+        yaml = YAML()
+        yaml.default_flow_style = False
+        yaml.dump(data, sys.stdout)
+    else:
+        text(Console(highlight=False, soft_wrap=True))
+
+
+def complain(text: str) -> None:
+    """Tell a person what went wrong."""
+    print(f"archsearch: {text}", file=sys.stderr)

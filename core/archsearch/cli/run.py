@@ -1,0 +1,142 @@
+"""``archsearch run``: a search on this machine, from its manifest to its report."""
+
+import asyncio
+import json
+import signal
+import traceback
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+
+from archsearch.api import ArchitectureSearch
+from archsearch.cli import tables, views
+from archsearch.cli.display import Display, display
+from archsearch.cli.output import Format, FormatOption, emit
+from archsearch.engine.model import Result
+from archsearch.engine.record import SearchRecord
+from archsearch.local.errors import LocalError, UsageError
+from archsearch.local.folder import Folder
+from archsearch.local.record import is_finished
+from archsearch.local.run import run_search
+from archsearch.manifest import load
+
+INTERRUPTED = 130
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(run)
+
+
+def run(
+    manifest: Annotated[Path, typer.Argument(metavar="SEARCH.YAML", help="The manifest.", show_default=False)],
+    out: Annotated[Path | None, typer.Option("--out", help="Folder of the search.", show_default="runs/<name>")] = None,
+    trials: Annotated[int | None, typer.Option("--trials", help="In place of spec.trials.max.")] = None,
+    parallelism: Annotated[int | None, typer.Option(help="In place of spec.trials.parallelism.")] = None,
+    seed: Annotated[int | None, typer.Option(help="In place of spec.seed.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress, only what matters.")] = False,
+    output: FormatOption = Format.TEXT,
+) -> None:
+    """Run a search on this machine, or go on with it: the same command resumes whatever ended it."""
+    search = load(manifest)
+    changed = override(search, trials=trials, parallelism=parallelism, seed=seed)
+    folder = out or Path("runs") / search.metadata.name
+    source = manifest.read_text(encoding="utf-8-sig") if changed == search else None
+    record = _watched(changed, folder, manifest.resolve().parent, source, quiet)
+    emit(views.search_view(record), output, lambda console: _conclude(console, record, folder))
+    raise typer.Exit(_exit_code(record, folder))
+
+
+def override(
+    search: ArchitectureSearch, *, trials: int | None, parallelism: int | None, seed: int | None
+) -> ArchitectureSearch:
+    """The manifest with what the command line says in its place.
+
+    Raises:
+        LocalError: a value is not allowed; the message names the field.
+    """
+    given = {"max": trials, "parallelism": parallelism}
+    changes = {name: value for name, value in given.items() if value is not None}
+    if not changes and seed is None:
+        return search
+    manifest = search.model_dump(mode="json", exclude_unset=True)
+    manifest["spec"].setdefault("trials", {}).update(changes)
+    manifest["spec"].update({} if seed is None else {"seed": seed})
+    try:
+        return ArchitectureSearch.model_validate_json(json.dumps(manifest))
+    except ValidationError as error:
+        told = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']} (it is {e['input']!r})" for e in error.errors())
+        raise UsageError(told) from error
+
+
+def _watched(search: ArchitectureSearch, folder: Path, base: Path, source: str | None, quiet: bool) -> SearchRecord:
+    """Run the search, shown on stderr: stdout is for the result."""
+    console = Console(stderr=True, highlight=False)
+    metric = search.spec.objective.metric
+    with display(console, search.metadata.name, metric, quiet=quiet) as shown:
+        try:
+            return asyncio.run(_until_told(search, folder, base, source, shown))
+        except LocalError:
+            raise
+        except Exception as error:
+            raise _logged(folder, error) from error
+
+
+async def _until_told(
+    search: ArchitectureSearch, folder: Path, base: Path, source: str | None, shown: Display
+) -> SearchRecord:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def told_to_stop() -> None:
+        for number in _SIGNALS:
+            loop.remove_signal_handler(number)  # a second one ends this process at once; the ledger bears it
+        shown.say("stopping: children are ended, the ledger is safe (once more to leave at once)")
+        stop.set()
+
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, told_to_stop)
+    return await run_search(search, folder, base=base, source=source, progress=shown, stop=stop)
+
+
+def _logged(folder: Path, error: Exception) -> LocalError:
+    """The error for a person, its traceback for whoever mends it."""
+    log = Folder(folder).run_log
+    try:
+        with log.open("a") as file:
+            traceback.print_exception(error, file=file)
+    except OSError:
+        traceback.print_exception(error)
+        return LocalError(f"this is a fault of archsearch, not yours ({type(error).__name__}); please report the above")
+    return LocalError(
+        f"this is a fault of archsearch, not yours ({type(error).__name__}: {error}); please report {log}. "
+        "The ledger is safe, and the same command goes on"
+    )
+
+
+def _exit_code(record: SearchRecord, folder: Path) -> int:
+    if record.outcome is None:
+        spec = record.manifest.spec
+        return 0 if spec.suspend or spec.trials.parallelism == 0 else INTERRUPTED
+    if record.outcome.result is Result.FAILED:
+        return 1
+    return 0 if is_finished(folder) else INTERRUPTED
+
+
+def _conclude(console: Console, record: SearchRecord, folder: Path) -> None:
+    """The outcome, the best child, and what to do next."""
+    for line in tables.summary(record, views.state(record, None)):
+        console.print(line, markup=False)
+    page = Folder(folder).page
+    if page.is_file():
+        console.print(f"  report      {page}", markup=False)
+    if record.outcome is None:
+        console.print(f"the same command goes on; see `archsearch show {folder}`", markup=False)
+    elif record.outcome.result is Result.SUCCEEDED:
+        console.print(f"next: `archsearch best {folder}`, `archsearch audit {folder}`", markup=False)
+    else:
+        console.print(f"next: `archsearch trials {folder}` says how each child ended", markup=False)
