@@ -85,7 +85,7 @@ def execute(command: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
         _say(f"command {command[0]!r} {problem}")
         os._exit(NOT_STARTED if found else NOT_FOUND)
     try:
-        os.execve(program, [*command], dict(environment))
+        os.execve(program, [*command], dict(environment))  # noqa: S606
     except OSError as error:
         _say(f"command {command[0]!r} cannot be started: {error.strerror}")
     os._exit(NOT_STARTED)

@@ -84,9 +84,8 @@ def _prepare(trial: TrialInput) -> torch.device:
         return torch.device("cuda")
     if torch.backends.mps.is_available():
         return torch.device("mps")
-    torch.use_deterministic_algorithms(True)
-    # Filling fresh memory guards against reading it before it is written: nothing here does, and it costs time.
-    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    # torch.use_deterministic_algorithms would import torch._inductor, seconds in each child, and change nothing: on a
+    # CPU every operation used here is deterministic for a given number of threads (tests hold it to that).
     return torch.device("cpu")
 
 
