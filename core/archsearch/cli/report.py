@@ -1,0 +1,54 @@
+"""``archsearch report DIR``: write the page and the pictures of a search, finished or not."""
+
+import webbrowser
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from archsearch.cli.output import FolderArgument, Format, FormatOption, complain, emit
+from archsearch.engine.record import SearchRecord
+from archsearch.local.errors import LocalError
+
+_EXTRA = {"matplotlib", "jinja2", "markupsafe", "numpy"}
+"""What the extra ``report`` brings."""
+
+
+class ReportError(LocalError):
+    """The page cannot be made or written."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(report)
+
+
+def report(
+    folder: FolderArgument,
+    open_page: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
+    output: FormatOption = Format.TEXT,
+) -> None:
+    """Write DIR/report.html and DIR/pictures/*.png, also of a search that is not finished."""
+    # Here: every other command is read before it, and needs neither SQLite's folder nor matplotlib to start.
+    from archsearch.local.record import load_record
+
+    page = _write(load_record(folder), folder).resolve()
+    data = {"page": str(page), "pictures": [str(path) for path in sorted((page.parent / "pictures").glob("*.png"))]}
+    emit(data, output, lambda console: console.print(str(page), markup=False))
+    if open_page and not webbrowser.open(page.as_uri()):
+        complain(f"no browser could be opened; open {page} by hand")
+
+
+def _write(record: SearchRecord, folder: Path) -> Path:
+    try:
+        from archsearch.page import write_report
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] not in _EXTRA:
+            raise
+        raise ReportError(
+            f"{error.name} is not installed, but draws the report: pip install 'archsearch[report]'"
+        ) from error
+    try:
+        return write_report(record, folder)
+    except OSError as error:
+        raise ReportError(f"the report cannot be written: {error}") from error
