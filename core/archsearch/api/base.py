@@ -3,7 +3,7 @@
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 from pydantic.alias_generators import to_camel
 
 from archsearch.api.patterns import DURATION, METRIC_NAME
@@ -75,6 +75,11 @@ class Model(BaseModel):
         allow_inf_nan=False,
         use_attribute_docstrings=True,
     )
+
+
+def unit(name: str) -> dict[str, JsonValue]:
+    """The unit of a field for its schema and its reference page; 1 for a pure number."""
+    return {"x-unit": name}
 
 
 def seconds(duration: str) -> int:

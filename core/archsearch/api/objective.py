@@ -5,7 +5,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from archsearch.api.base import FieldError, MetricName, Model
+from archsearch.api.base import FieldError, MetricName, Model, unit
 from archsearch.api.oneof import OneOf
 
 
@@ -23,7 +23,7 @@ class Identity(Model):
 class Power(Model):
     """reward = metric ** exponent: the cubed accuracy of 1611.01578, section 4.1."""
 
-    exponent: float = Field(default=3.0, gt=0, le=100)
+    exponent: float = Field(default=3.0, gt=0, le=100, json_schema_extra=unit("1"))
     """Exponent; the metric must not be negative."""
 
 
@@ -34,9 +34,9 @@ class Negative(Model):
 class InversePower(Model):
     """reward = scale / metric ** exponent: c / perplexity ** 2 of 1611.01578, section 4.2."""
 
-    scale: float = Field(default=80.0, gt=0, le=1e12)
+    scale: float = Field(default=80.0, gt=0, le=1e12, json_schema_extra=unit("reward times metric to the exponent"))
     """Numerator."""
-    exponent: float = Field(default=2.0, gt=0, le=100)
+    exponent: float = Field(default=2.0, gt=0, le=100, json_schema_extra=unit("1"))
     """Exponent; the metric must be positive."""
 
 
@@ -66,7 +66,7 @@ class Objective(Model):
     """Name of the metric, as trials report it."""
     direction: Direction = Direction.MAXIMIZE
     """Maximize or Minimize."""
-    target: float | None = None
+    target: float | None = Field(default=None, json_schema_extra=unit("as the metric"))
     """Value of the metric at which the search has succeeded and ends early."""
     reward: RewardTransform | None = None
     """How the metric becomes the reward; left out: the metric (Maximize) or its negative (Minimize)."""

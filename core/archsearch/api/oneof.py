@@ -22,9 +22,10 @@ class OneOf(Model):
         chosen = self._set_fields()
         allowed = ", ".join(_alias(type(self), name) for name in type(self).model_fields)
         if len(chosen) > 1:
-            raise FieldError((), several_set([_alias(type(self), name) for name in chosen], allowed), "SeveralSet")
+            text = several_set([_alias(type(self), name) for name in chosen], allowed)
+            raise FieldError((), text, "SeveralSet", allowed=tuple(allowed.split(", ")))
         if not chosen and self.at_least_one:
-            raise FieldError((), none_set(allowed), "NoneSet")
+            raise FieldError((), none_set(allowed), "NoneSet", allowed=tuple(allowed.split(", ")))
         return self
 
     def _set_fields(self) -> list[str]:
@@ -43,7 +44,7 @@ class OneOf(Model):
 
 def several_set(chosen: list[str], allowed: str) -> str:
     """What to say where more than one field is set."""
-    return f"{' and '.join(chosen)} are set together; set exactly one of: {allowed}"
+    return f"{' and '.join(chosen)} are set together; set one only of: {allowed}"
 
 
 def none_set(allowed: str) -> str:

@@ -113,9 +113,9 @@ def bounds(schema: Schema) -> str:
     """The bounds of a number: ``from 0 to 10000``, ``above 0, at most 100``; empty without any."""
     low, high = schema.get("minimum"), schema.get("maximum")
     if low is not None and high is not None:
-        return f"from {low} to {high}"
+        return f"from {_digits(low)} to {_digits(high)}"
     parts = [
-        f"{word} {schema[key]}"
+        f"{word} {_digits(schema[key])}"
         for key, word in (
             ("minimum", "at least"),
             ("exclusiveMinimum", "above"),
@@ -125,6 +125,10 @@ def bounds(schema: Schema) -> str:
         if key in schema
     ]
     return ", ".join(parts)
+
+
+def _digits(number: float) -> str:
+    return str(number) if isinstance(number, int) else f"{number:g}"
 
 
 def _number(schema: Schema) -> str:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, JsonValue, model_validator
 
-from archsearch.api.base import Duration, FieldError, Model
+from archsearch.api.base import Duration, FieldError, Model, unit
 from archsearch.api.objective import Objective
 from archsearch.api.patterns import DNS_LABEL, IMAGE, LABEL_VALUE, QUALIFIED_NAME, QUANTITY
 from archsearch.api.space import SearchSpace
@@ -41,21 +41,21 @@ class ReportSource(StrEnum):
 class Trials(Model):
     """Budget and bookkeeping of trials."""
 
-    max: int = Field(default=100, ge=1, le=1_000_000)
+    max: int = Field(default=100, ge=1, le=1_000_000, json_schema_extra=unit("children"))
     """Children after which the search is done."""
-    parallelism: int = Field(default=1, ge=0, le=10_000)
+    parallelism: int = Field(default=1, ge=0, le=10_000, json_schema_extra=unit("trials"))
     """Trials that run at once; 0 lets running ones end and starts no more."""
-    lookahead: int = Field(default=0, ge=0, le=10_000)
+    lookahead: int = Field(default=0, ge=0, le=10_000, json_schema_extra=unit("children"))
     """Children proposed ahead of need, beyond parallelism; 0: every child comes from the newest policy."""
-    max_failed: int = Field(default=10, ge=0, le=1_000_000)
+    max_failed: int = Field(default=10, ge=0, le=1_000_000, json_schema_extra=unit("trials"))
     """Failed trials the search bears; one more and it has failed."""
     deadline: Duration | None = None
     """Time after which no more is trained and the search ends with what it has; counts while the search is active."""
-    retries: int = Field(default=2, ge=0, le=100)
+    retries: int = Field(default=2, ge=0, le=100, json_schema_extra=unit("attempts"))
     """Further attempts of a trial that crashed; evictions and lost processes do not count."""
     duplicates: Duplicates = Duplicates.REUSE
     """Reuse the result of an equal child, or train it again."""
-    max_consecutive_duplicates: int = Field(default=100, ge=1, le=1_000_000)
+    max_consecutive_duplicates: int = Field(default=100, ge=1, le=1_000_000, json_schema_extra=unit("children"))
     """So many duplicates in a row end the search: the policy has collapsed, or the space is exhausted."""
     reproducible: bool = False
     """Child i is sampled from exactly the rewards of 0 .. i - parallelism - lookahead, whatever the timing."""
@@ -95,7 +95,7 @@ class TrialTemplate(Model):
     """Container image on a cluster; left out: the default trial image of this release."""
     command: tuple[Argument, ...] | None = Field(default=None, min_length=1, max_length=256)
     """Program that trains the child, in place of the image's own (on a laptop: of archsearch's)."""
-    threads: int | None = Field(default=None, ge=1, le=1024)
+    threads: int | None = Field(default=None, ge=1, le=1024, json_schema_extra=unit("threads"))
     """CPU threads of a child; left out: the cores shared out among parallelism, or 1 where reproducible."""
     deadline: Duration | None = None
     """Time a single attempt may run."""
@@ -135,7 +135,7 @@ class SearchSpec(Model):
     """How one child is trained."""
     suspend: bool = False
     """Stop running children and start no more; no attempt is used up."""
-    seed: int = Field(default=0, ge=0, le=2**31 - 1)
+    seed: int = Field(default=0, ge=0, le=2**31 - 1, json_schema_extra=unit("1"))
     """Seed of everything random in the search."""
 
     @model_validator(mode="after")

@@ -5,7 +5,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr, model_validator
 
-from archsearch.api.base import FieldError, Model
+from archsearch.api.base import FieldError, Model, unit
 from archsearch.api.oneof import OneOf
 from archsearch.api.patterns import CHOICE_NAME
 
@@ -29,13 +29,13 @@ def _distinct(field: str, values: tuple[object, ...]) -> None:
 class Depth(Model):
     """Number of layers, growing on a schedule as children are sampled (1611.01578, section 4.1)."""
 
-    initial: int = Field(ge=1, le=64)
+    initial: int = Field(ge=1, le=64, json_schema_extra=unit("layers"))
     """Layers of the first children."""
-    final: int | None = Field(default=None, ge=1, le=64)
+    final: int | None = Field(default=None, ge=1, le=64, json_schema_extra=unit("layers"))
     """Layers at which growth stops; left out: the initial number, no growth."""
-    every: int = Field(default=1600, ge=1, le=1_000_000)
+    every: int = Field(default=1600, ge=1, le=1_000_000, json_schema_extra=unit("children"))
     """Children between two steps of growth."""
-    step: int = Field(default=2, ge=1, le=64)
+    step: int = Field(default=2, ge=1, le=64, json_schema_extra=unit("layers"))
     """Layers added at each step."""
 
     @model_validator(mode="after")
@@ -60,13 +60,19 @@ class ConvolutionalSpace(Model):
 
     depth: Depth
     """Number of layers and its schedule."""
-    filter_heights: tuple[FilterSize, ...] = Field(default=(1, 3, 5, 7), min_length=1, max_length=16)
+    filter_heights: tuple[FilterSize, ...] = Field(
+        default=(1, 3, 5, 7), min_length=1, max_length=16, json_schema_extra=unit("pixels")
+    )
     """Heights a filter may have, in pixels."""
-    filter_widths: tuple[FilterSize, ...] = Field(default=(1, 3, 5, 7), min_length=1, max_length=16)
+    filter_widths: tuple[FilterSize, ...] = Field(
+        default=(1, 3, 5, 7), min_length=1, max_length=16, json_schema_extra=unit("pixels")
+    )
     """Widths a filter may have, in pixels."""
-    filters: tuple[FilterCount, ...] = Field(default=(24, 36, 48, 64), min_length=1, max_length=16)
+    filters: tuple[FilterCount, ...] = Field(
+        default=(24, 36, 48, 64), min_length=1, max_length=16, json_schema_extra=unit("channels")
+    )
     """Numbers of filters (output channels) a layer may have."""
-    strides: tuple[Stride, ...] = Field(default=(1,), min_length=1, max_length=8)
+    strides: tuple[Stride, ...] = Field(default=(1,), min_length=1, max_length=8, json_schema_extra=unit("pixels"))
     """Strides, in pixels, of both directions; one value fixes it, as in the paper's first experiment."""
     skip_connections: bool = True
     """Whether a layer chooses its inputs among all earlier layers (anchor points); otherwise a plain chain."""

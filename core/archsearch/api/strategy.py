@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from pydantic import Field
 
-from archsearch.api.base import Model
+from archsearch.api.base import Model, unit
 from archsearch.api.oneof import OneOf
 
 
@@ -61,17 +61,17 @@ class ReinforceStrategy(Model):
 
     preset: ReinforcePreset = ReinforcePreset.FAST
     """Fast learns within hundreds of children; Paper is the published setting, meant for 12,800."""
-    hidden_size: int | None = Field(default=None, ge=1, le=4096)
+    hidden_size: int | None = Field(default=None, ge=1, le=4096, json_schema_extra=unit("units"))
     """Units of each LSTM layer. Both presets: 35."""
-    layers: int | None = Field(default=None, ge=1, le=8)
+    layers: int | None = Field(default=None, ge=1, le=8, json_schema_extra=unit("layers"))
     """LSTM layers. Both presets: 2."""
-    learning_rate: float | None = Field(default=None, gt=0, le=10)
+    learning_rate: float | None = Field(default=None, gt=0, le=10, json_schema_extra=unit("1"))
     """Adam's step size."""
-    batch_size: int | None = Field(default=None, ge=1, le=10_000)
+    batch_size: int | None = Field(default=None, ge=1, le=10_000, json_schema_extra=unit("children"))
     """Children whose gradients are averaged into one step of the policy (m in the paper)."""
-    entropy_weight: float | None = Field(default=None, ge=0, le=1000)
+    entropy_weight: float | None = Field(default=None, ge=0, le=1000, json_schema_extra=unit("reward per nat"))
     """Weight of the entropy bonus, in units of (normalised) reward per nat."""
-    baseline_decay: float | None = Field(default=None, ge=0, lt=1)
+    baseline_decay: float | None = Field(default=None, ge=0, lt=1, json_schema_extra=unit("1"))
     """Decay of the exponential moving average of rewards that serves as baseline."""
     normalise_rewards: bool | None = None
     """Divide reward minus baseline by its running mean size, so that per cent and fractions teach alike."""

@@ -12,15 +12,22 @@ from archsearch.api.base import FieldError
 from archsearch.manifest import suggesting
 
 METRICS = {
-    "imageClassification": ("accuracy", "loss"),
+    "imageClassification": (
+        "accuracy",
+        "loss",
+        "parameters",
+        "multiplyAdds",
+        "trainingSeconds",
+        "examplesPerSecond",
+    ),
 }
 """Metrics of the built-in tasks that may be sought; what is measured on the test part never teaches."""
-TEST_METRICS = ("testAccuracy", "testLoss", "test_accuracy")
+TEST_METRICS = ("testaccuracy", "testloss")
 
 
 def broken_rules(search: ArchitectureSearch) -> Iterator[FieldError]:
     """Every rule that ``search`` breaks, paths from the top of the manifest."""
-    for rule in (_metric, _target, _table_options, _reproducible):
+    for rule in (_metric, _target, _same_numbers, _table_options, _best_of_last, _reproducible):
         yield from rule(search.spec)
 
 
@@ -33,7 +40,7 @@ def _metric(spec: SearchSpec) -> Iterator[FieldError]:
     if _own_program(spec):
         return
     path = ("spec", "objective", "metric")
-    if metric in TEST_METRICS and spec.trial.task.kind != "custom":
+    if metric.replace("_", "").casefold() in TEST_METRICS and spec.trial.task.kind != "custom":
         text = f'"{metric}" is not allowed; the test part is measured and never a reward, or it would be no test'
         yield FieldError(path, text, allowed=known or (), suggestion=None)
     elif known is not None and metric not in known:
@@ -55,6 +62,20 @@ def _target(spec: SearchSpec) -> Iterator[FieldError]:
         yield FieldError(("spec", "objective", "target"), text, "OutOfRange", allowed=allowed, suggestion=meant)
 
 
+def _same_numbers(spec: SearchSpec) -> Iterator[FieldError]:
+    """1 and 1.0 are one number in JSON: an API server would store them alike, and a genotype would mean two things."""
+    for place, choice in enumerate(spec.search_space.choices or ()):
+        numbers = [value for value in choice.values if isinstance(value, int | float) and not isinstance(value, bool)]
+        for position, value in enumerate(choice.values):
+            if isinstance(value, float) and value.is_integer() and int(value) in map(_integer, numbers):
+                path = ("spec", "searchSpace", "choices", place, "values", position)
+                yield FieldError(path, f"{value} is the same number as {int(value)}, which is listed too", "Duplicate")
+
+
+def _integer(number: float) -> int | None:
+    return number if isinstance(number, int) else None
+
+
 def _table_options(spec: SearchSpec) -> Iterator[FieldError]:
     """A table spells each decision with one character, so each option must be one, and no two the same."""
     if spec.trial.task.kind != "tabular" or spec.trial.command is not None:
@@ -71,6 +92,14 @@ def _table_options(spec: SearchSpec) -> Iterator[FieldError]:
                 message = f"{json.dumps(value)} is spelled like values[{seen[text]}]; a table cannot tell them apart"
                 yield FieldError(path, message, "Duplicate")
             seen.setdefault(text, position)
+
+
+def _best_of_last(spec: SearchSpec) -> Iterator[FieldError]:
+    task = spec.trial.task.image_classification
+    if task is not None and task.best_of_last > task.epochs:
+        path = ("spec", "trial", "task", "imageClassification", "bestOfLast")
+        text = f"{task.best_of_last} is not allowed; there are only {task.epochs} epochs to take the best of"
+        yield FieldError(path, text, allowed=(f"an integer from 1 to {task.epochs}",), suggestion=str(task.epochs))
 
 
 def _reproducible(spec: SearchSpec) -> Iterator[FieldError]:
