@@ -11,7 +11,7 @@ import contextlib
 import gc
 import importlib
 import os
-import selectors
+import select
 import signal
 import sys
 import time
@@ -19,7 +19,6 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from archsearch.trial.errors import TrialError
 from archsearch.trial.program import prefetch
 from archsearch.trial.warm_children import Children, Starter
 from archsearch.trial.warm_process import DeathSignal, Lifeline
@@ -32,65 +31,63 @@ _PRELOADED = (
     "archsearch.trial.tasks.image_classification",
     "archsearch.trial.tasks.tabular",
 )
-_FOLDER_GRACE = 0.5
+_LAST_GRACE = 0.5
 """Seconds that children have between SIGTERM and SIGKILL when the warm process itself is to end."""
 
 
 class Warm:
     """The warm process: one thread, one loop over requests, signals and deadlines."""
 
-    def __init__(self, children: Children, preload: bool) -> None:
-        """``preload``: read each search's data before forking its children."""
+    def __init__(self, children: Children, wake: tuple[int, int], preload: bool) -> None:
+        """``wake`` is a pipe that signals write to; ``preload``: read a search's data before forking its children."""
         self.children = children
         self.preload = preload
-        self.requests: TypeAdapter[StartChild | StopChild] = TypeAdapter(Request)
-        self.ending = False
+        self._requests: TypeAdapter[StartChild | StopChild] = TypeAdapter(Request)
+        self._wake = wake
+        self._sources = [0, wake[0]]
         self._buffer = b""
-        self._reader, self._writer = os.pipe()
+        self._terminated = False
 
     def run(self) -> None:
-        """Serve until stdin closes or SIGTERM arrives; then end every child."""
+        """Serve until stdin closes, nobody reads the answers or SIGTERM arrives; then end every child."""
         self._watch_signals()
-        with selectors.DefaultSelector() as selector:
-            selector.register(0, selectors.EVENT_READ)
-            selector.register(self._reader, selectors.EVENT_READ)
-            self.children.say(Ready(pid=os.getpid()))
-            while not (self.ending and not self.children.running):
-                for key, _ in selector.select(self.children.wait_seconds()):
-                    if key.fd == self._reader:
-                        os.read(self._reader, 65536)
-                    elif self._read() or self.children.unheard:
-                        selector.unregister(0)
-                        self.end()
-                self.children.reap()
-                self.children.kill_overdue()
-
-    def end(self) -> None:
-        """Stop every child and take no more requests."""
-        self.ending = True
-        for child in list(self.children.running):
-            self.children.stop(StopChild(id=child, grace_seconds=_FOLDER_GRACE, reason="WarmProcessEnded"))
+        self.children.say(Ready(pid=os.getpid()))
+        ending = False
+        while not ending or self.children.running:
+            ready, _, _ = select.select(self._sources, [], [], self.children.wait_seconds())
+            if self._wake[0] in ready:
+                os.read(self._wake[0], 65536)
+            if 0 in ready and self._read():
+                self._sources.remove(0)
+            if not ending and (0 not in self._sources or self.children.unheard or self._terminated):
+                ending = True
+                self.children.stop_all(_LAST_GRACE, "WarmProcessEnded")
+            self.children.reap()
+            self.children.kill_overdue()
 
     def _watch_signals(self) -> None:
-        for descriptor in (self._reader, self._writer):
+        for descriptor in self._wake:
             os.set_blocking(descriptor, False)
-        signal.set_wakeup_fd(self._writer)
+        signal.set_wakeup_fd(self._wake[1])
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.signal(signal.SIGTERM, lambda *_: self.end())
+        signal.signal(signal.SIGTERM, self._terminate)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def _terminate(self, *_: object) -> None:
+        self._terminated = True
 
     def _read(self) -> bool:
         """Read what has come and serve each whole line; True at the end of stdin."""
         data = os.read(0, 1 << 16)
         *lines, self._buffer = (self._buffer + data).split(b"\n")
         for line in lines:
-            if line.strip() and not self.ending:
+            if line.strip() and not self._terminated:
                 self._serve(line)
         return not data
 
     def _serve(self, line: bytes) -> None:
         try:
-            request = self.requests.validate_json(line)
+            request = self._requests.validate_json(line)
         except ValidationError as error:
             problems = "; ".join(f"{'.'.join(map(str, found['loc']))}: {found['msg']}" for found in error.errors())
             print(f"warm: request refused: {problems}: {line[:200]!r}", file=sys.stderr, flush=True)
@@ -104,8 +101,10 @@ class Warm:
 
     def _prefetch(self, request: StartChild) -> None:
         """Have the data in memory before the fork; what is wrong with them the child itself reports."""
-        with contextlib.suppress(TrialError, OSError):
+        try:
             prefetch(request.input.task, Path(request.folder))
+        except Exception as error:
+            print(f"warm: data not read ahead: {error}", file=sys.stderr, flush=True)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -124,8 +123,9 @@ def main(arguments: list[str] | None = None) -> int:
         os.setsid()
     if method == "fork":
         _import_once()
-    starter = Starter(environment, DeathSignal(), Lifeline.open(), fork=method == "fork")
-    Warm(Children(starter, answers), preload=method == "fork").run()
+    wake = os.pipe()
+    starter = Starter(environment, DeathSignal(), Lifeline.open(), fork=method == "fork", private=(answers, *wake))
+    Warm(Children(starter, answers), wake, preload=method == "fork").run()
     return 0
 
 

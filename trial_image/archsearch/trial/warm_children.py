@@ -8,6 +8,7 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -45,6 +46,8 @@ class Starter:
     lifeline: Lifeline
     fork: bool
     """Whether the trial program runs in the fork itself."""
+    private: tuple[int, ...] = ()
+    """Descriptors of the warm process that no child may hold."""
 
     def start(self, request: StartChild) -> int:
         """Fork; the process id. Raises OSError when the system refuses."""
@@ -88,7 +91,8 @@ class Starter:
             for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, signal.valid_signals())
-            os.close(self.lifeline.writer)
+            for descriptor in (self.lifeline.writer, *self.private):
+                os.close(descriptor)
             enter(request.log, request.folder)
             self._work(request, environment, fork, parent)
         except BaseException:
@@ -97,19 +101,14 @@ class Starter:
             os._exit(NOT_STARTED)
 
     def _work(self, request: StartChild, environment: dict[str, str], fork: bool, parent: int) -> NoReturn:
-        work: Callable[[], NoReturn]
         if request.command is not None:
-            command = list(request.command)
-            guard(lambda: execute(command, environment), self.lifeline, self.death)
-        work = lambda: _run(environment)  # noqa: E731
-        if not fork:
-            program = [sys.executable, "-m", "archsearch.trial"]
-            work = lambda: execute(program, environment)  # noqa: E731
+            guard(partial(execute, request.command, environment), self.lifeline, self.death)
+        program = (sys.executable, "-m", "archsearch.trial")
+        work: Callable[[], NoReturn] = partial(_run, environment) if fork else partial(execute, program, environment)
         if not self.death.available:
             guard(work, self.lifeline, self.death)
         self.death.bind(parent)
         work()
-        raise AssertionError("work never returns")
 
     def _one_thread(self) -> bool:
         try:
@@ -177,6 +176,11 @@ class Children:
         child.kill_at = due if child.kill_at is None else min(child.kill_at, due)
         child.stop_reason = child.stop_reason or request.reason
         _signal_group(child.pid, signal.SIGTERM)
+
+    def stop_all(self, grace_seconds: float, reason: str) -> None:
+        """Stop every child."""
+        for name in self.running:
+            self.stop(StopChild(id=name, grace_seconds=grace_seconds, reason=reason))
 
     def reap(self) -> None:
         """Collect every child that has ended: exit file first, then the answer."""

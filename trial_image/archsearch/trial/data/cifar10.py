@@ -10,6 +10,7 @@ import numpy as np
 from archsearch.api.task import Cifar10Data
 from archsearch.trial.data import files
 from archsearch.trial.data.images import Images, Part
+from archsearch.trial.errors import SearchError
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 _SHAPE = (3, 32, 32)
@@ -85,7 +86,7 @@ def _pickled(file: Path) -> Part:
         batch = _Arrays(io.BytesIO(files.read(file)), encoding="bytes").load()
         pixels = np.asarray(batch[b"data"])
         labels = np.asarray(batch[b"labels"])
-    except files.SearchError:
+    except SearchError:
         raise
     except Exception as error:
         # A pickle that is cut short or altered can raise anything; all of it means the same here.

@@ -74,7 +74,7 @@ def _idx(file: Path, dimensions: int) -> NDArray[np.uint8]:
     expected = int(np.prod(sizes, dtype=object))
     if len(data) - header != expected or expected == 0:
         raise files.corrupt(file, f"{len(data) - header} bytes follow the header, which announces {expected}")
-    return np.frombuffer(data, dtype=np.uint8, offset=header).reshape(sizes)
+    return np.frombuffer(data, dtype=np.uint8, offset=header).reshape(sizes).copy()
 
 
 def _fetch(folder: Path) -> None:
