@@ -1,0 +1,1 @@
+"""Benchmarks of the product as it is: searches through the real engine, real processes, real files."""
