@@ -26,7 +26,8 @@ def duration(seconds: float | None) -> str:
 
 def measured(record: SearchRecord, metrics: Mapping[str, float]) -> str:
     """The objective's metric and what was measured on the test part, in words."""
-    names = [record.manifest.spec.objective.metric, *_test_metrics([metrics])]
+    metric = record.manifest.spec.objective.metric
+    names = [metric, *_test_metrics(metric, [metrics])]
     shown = [f"{name} {number(metrics[name])}" for name in dict.fromkeys(names) if name in metrics]
     return ", ".join(shown) or "no metrics"
 
@@ -35,7 +36,7 @@ def trials_table(record: SearchRecord, trials: Iterable[Trial]) -> Table:
     """Children, one a row."""
     listed = list(trials)
     metric = record.manifest.spec.objective.metric
-    tests = [name for name in _test_metrics([trial.metrics for trial in listed]) if name != metric]
+    tests = [name for name in _test_metrics(metric, [trial.metrics for trial in listed]) if name != metric]
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("child", "phase", "reward", metric, *tests, "taught", "attempts", "time", "note"):
         table.add_column(name, justify="left" if name in ("phase", "note") else "right")
@@ -136,6 +137,8 @@ def _note(trial: Trial) -> str:
     return "; ".join(parts)
 
 
-def _test_metrics(several: Iterable[Mapping[str, float]]) -> list[str]:
-    names = {name for metrics in several for name in metrics}
-    return sorted(name for name in names if name.lower().startswith("test"))
+def _test_metrics(metric: str, several: Iterable[Mapping[str, float]]) -> list[str]:
+    """Names of what was measured on the test part: the objective's own where it is there, or else all."""
+    names = {name for metrics in several for name in metrics if name.lower().startswith("test")}
+    own = f"test{metric}".lower()
+    return [name for name in names if name.lower() == own] or sorted(names)

@@ -17,6 +17,7 @@ from archsearch.local.errors import ProcessFailedError
 from archsearch.local.processes import end, how, spawn, tail
 
 TOKEN_VARIABLE = "ARCHSEARCH_TOKEN"  # noqa: S105 - the variable's name
+PROGRAM = (sys.executable, "-m", "archsearch.controller")
 _DEATHS = 5
 """Deaths in a row, with no call answered between them, after which the controller is given up."""
 _REFUSALS = 5
@@ -45,14 +46,14 @@ class ControllerProcess:
         self.client = client
 
     @classmethod
-    async def start(cls, config: Path, log: Path) -> "ControllerProcess":
+    async def start(cls, config: Path, log: Path, program: tuple[str, ...] = PROGRAM) -> "ControllerProcess":
         """Start one and wait until it listens.
 
         Raises:
             ControllerError: it died, or said nothing in time.
         """
         token = secrets.token_urlsafe(32)
-        command = (sys.executable, "-m", "archsearch.controller", "--config", str(config), "--port", "0")
+        command = (*program, "--config", str(config), "--port", "0")
         process = await spawn((*command, "--exit-with-stdin"), log=log, environment={TOKEN_VARIABLE: token})
         assert process.stdout is not None
         try:
@@ -103,8 +104,16 @@ class Controller:
     while there is no controller to call. A new process knows nothing, and its fact says so: the next plan replays.
     """
 
-    def __init__(self, config: Path, log: Path, wake: Callable[[], None], keep_every: int | None) -> None:
+    def __init__(
+        self,
+        config: Path,
+        log: Path,
+        wake: Callable[[], None],
+        keep_every: int | None,
+        program: tuple[str, ...] = PROGRAM,
+    ) -> None:
         """``keep_every``: observations between two states with decision distributions; None: only the last one."""
+        self._program = program
         self._config = config
         self._log = log
         self._wake = wake
@@ -181,7 +190,7 @@ class Controller:
     async def _keep(self) -> None:
         while True:
             try:
-                self._process = await ControllerProcess.start(self._config, self._log)
+                self._process = await ControllerProcess.start(self._config, self._log, self._program)
                 health = await self._process.client.health()
                 self.proposals.clear()
                 self.fact = ControllerFact(health.version, health.asked)

@@ -18,15 +18,15 @@ KINDS = (
     "start",
     "end",
     "number",
-    "outcome",
     "policy",
+    "outcome",
     "human",
     "best",
     "page",
     "finish",
 )
 """Kinds of durable writes: a new ledger, an edited manifest, a new trial, the start of an attempt, the end of a trial,
-its observation number, the outcome, a state of the policy, the human baseline, best/, the page, the mark that all is
+its observation number, a state of the policy, the outcome, the human baseline, best/, the page, the mark that all is
 done."""
 
 _passed: Counter[str] = Counter()

@@ -17,7 +17,7 @@ from archsearch.controller_contract import PolicyState
 from archsearch.engine.model import Outcome, Trial
 from archsearch.engine.record import HumanBaseline, SearchRecord
 from archsearch.local.crash import durable
-from archsearch.local.errors import FolderError
+from archsearch.local.errors import FolderError, LocalError
 from archsearch.local.schema import APPLICATION_ID, SCHEMA, SCHEMA_VERSION, connect
 
 _TRIAL = TypeAdapter(Trial)
@@ -209,17 +209,13 @@ class Store:
         try:
             self._database.execute(begin)
             yield
+            self._database.execute("COMMIT")
         except BaseException as error:
             if self._database.in_transaction:
                 self._database.rollback()
             if isinstance(error, sqlite3.Error):
-                raise FolderError(f"{self._path} cannot be used: {error}") from error
+                raise LocalError(f"{self._path} cannot be used: {error}; nothing is lost") from error
             raise
-        try:
-            self._database.execute("COMMIT")
-        except sqlite3.Error as error:
-            self._database.rollback()
-            raise FolderError(f"{self._path} cannot be written: {error}") from error
 
 
 def _sync(folder: Path) -> None:
