@@ -33,7 +33,9 @@ verify: setup ## Check that what is generated is as its source makes it: pinned 
 	$(BIN)/python tools/verify.py
 
 reference: setup ## Write docs/reference anew from the API
-	$(BIN)/python -m archsearch.api.reference
+	mkdir -p docs/reference
+	$(BIN)/python -m archsearch.api.reference >docs/reference/architecturesearch.md.new
+	mv docs/reference/architecturesearch.md.new docs/reference/architecturesearch.md
 
 lock: setup ## Pin requirements/*.txt anew from pyproject.toml (UPGRADE=1: newest versions)
 	tools/lock $(if $(UPGRADE),--upgrade)
