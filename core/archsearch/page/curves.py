@@ -158,8 +158,8 @@ def policy_figures(record: SearchRecord) -> Figure:
         axes.set_title(label)
         axes.yaxis.set_major_locator(MaxNLocator(5))
     if entropy:
-        grid[0].set_ylim(bottom=0)
         _mark_uniform(grid[0], entropy[0][1], uniform_entropy(record.policy))
+        grid[0].set_ylim(bottom=0, top=1.08 * grid[0].get_ylim()[1])
     grid[-1].set_xlabel("observations taught")
     grid[-1].xaxis.set_major_locator(MaxNLocator(8, integer=True))
     return figure

@@ -191,7 +191,7 @@ class Facts:
 
     def _cost_figures(self) -> list[Figure]:
         tally = self.counts
-        parts = [f"{tally.trained:,} trained", f"{tally.reused:,} reused", f"{tally.failed:,} failed"]
+        parts = [f"{tally.trained:,} trained", f"{tally.reused_succeeded:,} reused", f"{tally.failed:,} failed"]
         if tally.stopped:
             parts.append(f"{tally.stopped:,} stopped")
         if tally.running or tally.pending:
@@ -230,7 +230,11 @@ class Facts:
     def _ending(self) -> str:
         tally, outcome = self.counts, self.record.outcome
         asked = f"{plural(tally.total, 'child was', 'children were')} asked for: {tally.trained:,} trained"
-        asked += f", {plural(tally.reused, 'duplicate')} that took an earlier result over" if tally.reused else ""
+        asked += (
+            f", {plural(tally.reused_succeeded, 'duplicate')} that took an earlier result over"
+            if tally.reused_succeeded
+            else ""
+        )
         asked += f", {tally.failed:,} failed" if tally.failed else ""
         asked += f", {tally.stopped:,} stopped" if tally.stopped else ""
         if outcome is None:
@@ -273,7 +277,8 @@ class Facts:
         human = self.record.human.metrics.get(self.test) if self.record.human else None
         if human is not None:
             text += f", {self._against(value, human, scale, self.test)}"
-        return text + ". Each child was trained once: small differences may be chance."
+        looked_up = self.record.manifest.spec.trial.task.kind == "tabular"
+        return text + ("." if looked_up else ". These are single training runs: small differences may be chance.")
 
 
 def spelled(genotype: Genotype) -> str:

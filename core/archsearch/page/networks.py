@@ -19,7 +19,7 @@ from archsearch.space.base import Edge, Graph, Node
 _WIDTH = 258.0
 _PITCH, _BOX = 25.0, 16.0
 _NARROW, _WIDE = 138.0, 160.0
-_CHOICE_PITCH, _CHOICES = 13.0, 48
+_CHOICE_PITCH, _CHOICES = 15.0, 48
 _HEADER_LINE = 11.0
 _COLUMNS = 3
 _POINTS_PER_INCH = 72.0
@@ -117,13 +117,13 @@ def _draw(axes: Axes, graph: Graph, height: float, most_filters: int) -> None:
 def _draw_table(axes: Axes, nodes: Sequence[Node]) -> None:
     for place, node in enumerate(nodes[:_CHOICES]):
         y = 5 + (place + 0.5) * _CHOICE_PITCH
-        axes.text(12, y, short(node.detail.get("name", node.id), 24), va="center", fontsize=7, color=MUTED)
+        axes.text(12, y, short(node.detail.get("name", node.id), 24), va="center", fontsize=8, color=MUTED)
         value = short(node.detail.get("value", node.label), 24)
-        axes.text(_WIDTH - 12, y, value, va="center", ha="right", fontsize=7, fontweight="bold")
+        axes.text(_WIDTH - 12, y, value, va="center", ha="right", fontsize=8, fontweight="bold")
         axes.plot([12, _WIDTH - 12], [y + _CHOICE_PITCH / 2] * 2, color=GRID, linewidth=0.6)
     if len(nodes) > _CHOICES:
         y = 5 + (_CHOICES + 0.5) * _CHOICE_PITCH
-        axes.text(12, y, f"and {len(nodes) - _CHOICES} more", va="center", fontsize=7, color=MUTED)
+        axes.text(12, y, f"and {len(nodes) - _CHOICES} more", va="center", fontsize=8, color=MUTED)
 
 
 @dataclass(frozen=True)

@@ -146,15 +146,21 @@ def svg(figure: Figure, name: str) -> str:
 def _themed(document: str, name: str) -> str:
     element = document[document.index("<svg") :]
     element = re.sub(r"<(metadata|style)\b.*?</\1>|<!--.*?-->", "", element, flags=re.DOTALL)
+    names: dict[str, str] = {}
     # Only inside tags: the texts of a picture are the user's own.
-    element = re.sub(r"<[^>]*>", lambda tag: _themed_tag(tag.group(), name), element)
+    element = re.sub(r"<[^>]*>", lambda tag: _themed_tag(tag.group(), name, names), element)
     return element.replace("<svg", '<svg aria-hidden="true" focusable="false"', 1)
 
 
-def _themed_tag(tag: str, name: str) -> str:
+def _themed_tag(tag: str, name: str, names: dict[str, str]) -> str:
     if tag.startswith("<svg"):
         return re.sub(r' (?:xmlns(?::\w+)?|width|height|version)="[^"]*"', "", tag)
-    tag = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", tag)
+    # Numbered anew: matplotlib derives some ids from addresses in memory, which differ from run to run.
+    tag = re.sub(
+        r'(\bid="|href="#|url\(#)([^")]+)',
+        lambda use: use.group(1) + names.setdefault(use.group(2), f"{name}-{len(names)}"),
+        tag,
+    )
     if not tag.startswith("<image"):
         tag = re.sub(r"(\d\.\d\d)\d+", r"\1", tag)
     for colour, token in TOKENS.items():
