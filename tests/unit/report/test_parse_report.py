@@ -110,7 +110,7 @@ BAD: list[tuple[str, bytes | None, str, str]] = [
         "error with unknown field",
         error('{"reason": "A", "message": "", "code": 1}'),
         "ReportUnknownField",
-        'error."x"',
+        'error."code"',
     ),
 ]
 
@@ -182,10 +182,7 @@ def test_mutations_of_a_report_never_raise_and_never_let_a_bad_number_through(da
     for _ in range(data.draw(st.integers(1, 6))):
         start = data.draw(st.integers(0, len(report)))
         end = data.draw(st.integers(start, min(start + 5, len(report))))
-        piece = st.binary(max_size=4) | st.sampled_from(
-            [b"NaN", b"1e999", b"{", b"[", b'"', b"\\", b"null", b"true", b","]
-        )
-        report[start:end] = data.draw(piece)
+        report[start:end] = data.draw(st.binary(max_size=4) | st.sampled_from(PIECES))
     found = parse_report(bytes(report))
     if isinstance(found, Report):
         assert all(isinstance(value, float) and abs(value) < float("inf") for value in found.metrics.values())
