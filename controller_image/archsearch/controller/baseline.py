@@ -5,6 +5,10 @@ from dataclasses import dataclass
 LARGEST = 1e9
 """Advantages are held within +-LARGEST, so that no reward, however wild, makes a gradient overflow float32."""
 
+OUTLIER = 3.0
+"""Normalised advantages are held within +-OUTLIER, so that one child that fails to learn (10 % among 90 %) does not
+drown the differences between good ones."""
+
 
 @dataclass
 class Baseline:
@@ -48,7 +52,7 @@ class Baseline:
         self.spread_total = self._mix(self.spread_total, abs(difference))
         self.spread_weight = self._mix(self.spread_weight, 1.0)
         spread = self.spread
-        return _bounded(difference / spread) if spread else 0.0
+        return max(-OUTLIER, min(OUTLIER, difference / spread)) if spread else 0.0
 
     def _mix(self, average: float, value: float) -> float:
         return self.decay * average + (1 - self.decay) * value

@@ -3,10 +3,13 @@
 import hashlib
 import math
 
+import numpy as np
+
 from archsearch.api import RandomStrategy
+from archsearch.controller.distributions import SAMPLES, average
 from archsearch.controller.strategy import Sampled, Summary, generator
 from archsearch.controller_contract import Observation, OptionProbabilities
-from archsearch.space.base import Genotype, Space, walk
+from archsearch.space.base import Decision, Genotype, Space, walk
 
 
 class Random:
@@ -49,21 +52,19 @@ class Random:
         return Summary(entropy=self._entropy(self.propose(0).genotype, self._space.stage(0)))
 
     def decisions(self, stage: int) -> tuple[OptionProbabilities, ...]:
-        """Uniform over the legal options, along one child."""
-        stream = generator(self._seed, "decisions")
+        """Uniform over the legal options (exact where no decision narrows another), averaged over uniform children."""
+        streams = [generator(self._seed, "decisions", number) for number in range(SAMPLES)]
+        return average(self._uniform(stream, stage) for stream in streams)
+
+    def _uniform(self, stream: np.random.Generator, stage: int) -> list[tuple[Decision, list[float]]]:
         genotype = self._space.sample(lambda options: int(stream.integers(options)), stage)
-        return tuple(
-            OptionProbabilities(
-                decision=decision.name,
-                kind=decision.kind,
-                options=decision.options,
-                probabilities=tuple(
-                    1 / len(decision.legal) if token in decision.legal else 0.0
-                    for token in range(len(decision.options))
-                ),
+        return [
+            (
+                decision,
+                [(token in decision.legal) / len(decision.legal) for token in range(len(decision.options))],
             )
             for decision in walk(self._space, genotype, stage)
-        )
+        ]
 
     def _entropy(self, genotype: Genotype, stage: int) -> float:
         free = sum(len(decision.legal) > 1 for decision in walk(self._space, genotype, stage))

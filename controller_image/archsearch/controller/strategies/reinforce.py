@@ -10,15 +10,13 @@ from torch import Tensor
 
 from archsearch.api import ReinforceStrategy
 from archsearch.controller.baseline import Baseline
+from archsearch.controller.distributions import SAMPLES, average
 from archsearch.controller.policy import PolicyNetwork
-from archsearch.controller.sampling import Drawn, sample
+from archsearch.controller.sampling import sample
 from archsearch.controller.steps import Script, is_step, script
 from archsearch.controller.strategy import Sampled, Summary, generator
 from archsearch.controller_contract import Observation, OptionProbabilities
 from archsearch.space.base import Genotype, Space, walk
-
-SAMPLES = 64
-"""Children over which the decision distributions are averaged."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +108,7 @@ class Reinforce:
     def decisions(self, stage: int) -> tuple[OptionProbabilities, ...]:
         """Averaged over children drawn by generators of their own: always the same for the same state."""
         streams = [generator(self._seed, "decisions", number) for number in range(SAMPLES)]
-        return _average(sample(self.network, self._space, stage, streams))
+        return average(child.choices for child in sample(self.network, self._space, stage, streams))
 
     def _script(self, index: int, genotype: Genotype) -> Script:
         return script(self._space, genotype, self._space.stage(index))
@@ -166,19 +164,3 @@ def _agree(kinds: dict[str, int], kind: str, options: int) -> None:
             f"decisions of kind {kind!r} have {kinds[kind]} and {options} options; decisions of one kind share one "
             "softmax and must have as many options"
         )
-
-
-def _average(children: list[Drawn]) -> tuple[OptionProbabilities, ...]:
-    totals: dict[str, np.ndarray] = {}
-    met: dict[str, tuple[str, tuple[bool | int | float | str, ...], int]] = {}
-    for child in children:
-        for decision, probabilities in child.choices:
-            totals[decision.name] = totals.get(decision.name, 0.0) + np.asarray(probabilities)
-            count = met[decision.name][2] if decision.name in met else 0
-            met[decision.name] = (decision.kind, decision.options, count + 1)
-    return tuple(
-        OptionProbabilities(
-            decision=name, kind=kind, options=options, probabilities=tuple((totals[name] / count).tolist())
-        )
-        for name, (kind, options, count) in met.items()
-    )
