@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from archsearch.cli import reading, report, run, validate
+from archsearch.cli import bench, reading, report, run, validate
 from archsearch.cli.output import complain
 from archsearch.local.errors import LocalError
 from archsearch.manifest import InvalidManifestError
@@ -41,7 +41,7 @@ def _options(
 
 def assemble() -> typer.Typer:
     """The app with the commands of core and of every installed room."""
-    for module in (run, reading, report, validate):
+    for module in (run, reading, report, validate, bench):
         module.register(app)
     for point in importlib.metadata.entry_points(group=GROUP):
         point.load()(app)
