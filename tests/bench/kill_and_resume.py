@@ -70,7 +70,7 @@ IMAGES = """
     kind: ArchitectureSearch
     metadata: {{name: killed-images}}
     spec:
-      searchSpace: {{convolutional: {{depth: {{initial: 2}}, filters: [4, 8], filterHeights: [1, 3], filterWidths: [1, 3]}}}}
+      searchSpace: {{convolutional: {{depth: {{initial: 2}}, filters: [4, 8]}}}}
       trials: {{max: {children}, parallelism: 2, reproducible: true, maxFailed: {max_failed}}}
       trial: {{task: {{imageClassification: {{dataset: {{digits: {{}}}}, epochs: 1}}}}}}
       seed: 4
