@@ -118,5 +118,5 @@ class Task(OneOf):
     """Classify images."""
     tabular: Tabular | None = None
     """Look measured results up in a table."""
-    custom: dict[str, JsonValue] | None = None
+    custom: dict[str, JsonValue] | None = Field(default=None, max_length=256)
     """Anything, handed as it is to your own trial image or command."""
