@@ -54,7 +54,9 @@ def _table(path: Path, rows: Iterable[tuple[int, str, float]]) -> BenchTable:
     for line, spelling, validation in rows:
         length = len(next(iter(seen), spelling))
         if not 1 <= len(spelling) <= _MOST_DECISIONS:
-            raise _wrong(path, line, f"the first column has {len(spelling)} characters; allowed: 1 to {_MOST_DECISIONS}")
+            raise _wrong(
+                path, line, f"the first column has {len(spelling)} characters; allowed: 1 to {_MOST_DECISIONS}"
+            )
         if len(spelling) != length:
             raise _wrong(path, line, f"{spelling!r} spells {len(spelling)} decisions; those above have {length}")
         if spelling in seen:
