@@ -123,7 +123,7 @@ def _validate(root: Mapping, name: str) -> tuple[ArchitectureSearch | None, list
 def _told(error: ManifestError, document: Document) -> bool:
     """Whether ``error`` only repeats that a value could not be read."""
     for path in map(spell, document.broken):
-        if error.path.startswith(path) or (error.kind == "NoneSet" and path.startswith(error.path)):
+        if error.path == path or (error.kind == "NoneSet" and path.startswith(f"{error.path}.")):
             return True
     return False
 

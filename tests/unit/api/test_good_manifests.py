@@ -92,9 +92,8 @@ def test_two_searches_in_one_text_are_refused_where_one_is_asked_for() -> None:
 
 
 def test_snake_case_is_for_python_only() -> None:
-    assert ArchitectureSearch.model_validate_json(
-        json.dumps(load(HEAD + SPACE + OWN).model_dump(mode="json", by_alias=False))
-    )
+    good = load(HEAD + SPACE + OWN)
+    assert ArchitectureSearch.model_validate_json(json.dumps(good.model_dump(mode="json", by_alias=False))) == good
     search, errors = check(HEAD + SPACE.replace("searchSpace", "search_space") + OWN, "f")
     assert search is None
     assert {error.path for error in errors} == {"spec.search_space", "spec.searchSpace"}

@@ -10,6 +10,7 @@ from ruamel.yaml import YAML
 from typer.testing import CliRunner, Result
 
 from archsearch.cli import validate as command
+from archsearch.manifest import ManifestError
 from archsearch.manifest.reading import MAX_BYTES
 
 DATA = Path(__file__).parents[2] / "data" / "manifests"
@@ -102,7 +103,7 @@ def test_every_bad_manifest_is_data_too(program: typer.Typer, file: Path) -> Non
     assert result.exit_code == 2
     found = json.loads(result.stdout)
     assert found
-    assert all(set(error) == {*command.ManifestError.__dataclass_fields__} for error in found)
+    assert all(set(error) == {*ManifestError.__dataclass_fields__} for error in found)
 
 
 def test_a_hyphen_reads_standard_input(program: typer.Typer) -> None:
