@@ -97,15 +97,20 @@ def guard(work: Callable[[], NoReturn], lifeline: Lifeline, death: DeathSignal) 
     SIGTERM reaches the group as a whole: the guard leaves it to the work and waits.
     """
     reader, writer = os.pipe()
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     me = os.getpid()
+    # Held back over the fork, so that none is lost between the two.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     worker = os.fork()
     if worker == 0:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         for number in (reader, writer, lifeline.reader):
             os.close(number)
         death.bind(me)
         work()
+    if signal.SIGTERM in signal.sigpending():
+        os.kill(worker, signal.SIGTERM)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(_not_blocking(writer))
     while True:
