@@ -32,9 +32,7 @@ def _parse(name: str) -> Strategy:
     names = [field.alias or key for key, field in Strategy.model_fields.items()]
     if kind not in names:
         allowed = ", ".join([*names, DEFAULT])
-        raise BenchError(
-            f"--strategy: {name!r} is not a strategy; allowed: {allowed}, or NAME:PRESET (reinforce:Paper)"
-        )
+        raise BenchError(f"--strategy: {name!r} is no strategy; allowed: {allowed}, or NAME:PRESET (reinforce:Paper)")
     try:
         return Strategy.model_validate({kind: {"preset": preset} if colon else {}}, strict=False)
     except ValidationError as error:
