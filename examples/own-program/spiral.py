@@ -4,6 +4,7 @@ import json
 import math
 import os
 import random
+from pathlib import Path
 
 trial = json.loads(os.environ["ARCHSEARCH_TRIAL"])  # in: the child, the task, the seed
 child, task = trial["architecture"]["values"], trial["task"]["custom"]
@@ -45,5 +46,5 @@ for _ in range(task["steps"]):
 
 metrics = {"loss": loss / len(points), "parameters": 4 * child["hidden"]}
 print(metrics)  # the log is for people
-with open(os.environ["ARCHSEARCH_REPORT"], "w") as report:  # noqa: PTH123: out: one JSON document, then exit code 0
-    json.dump({"version": 1, "metrics": metrics}, report)
+report = {"version": 1, "metrics": metrics}  # out: one JSON document, then exit code 0
+Path(os.environ["ARCHSEARCH_REPORT"]).write_text(json.dumps(report))
