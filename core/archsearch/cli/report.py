@@ -9,6 +9,7 @@ import typer
 from archsearch.cli.output import FolderArgument, Format, FormatOption, complain, emit
 from archsearch.engine.record import SearchRecord
 from archsearch.local.errors import LocalError
+from archsearch.local.record import load_record
 
 _EXTRA = {"matplotlib", "jinja2", "markupsafe", "numpy"}
 """What the extra ``report`` brings."""
@@ -29,9 +30,6 @@ def report(
     output: FormatOption = Format.TEXT,
 ) -> None:
     """Write DIR/report.html and DIR/pictures/*.png, also of a search that is not finished."""
-    # Here: every other command is read before it, and needs neither SQLite's folder nor matplotlib to start.
-    from archsearch.local.record import load_record
-
     page = _write(load_record(folder), folder).resolve()
     data = {"page": str(page), "pictures": [str(path) for path in sorted((page.parent / "pictures").glob("*.png"))]}
     emit(data, output, lambda console: console.print(str(page), markup=False))
@@ -43,11 +41,11 @@ def _write(record: SearchRecord, folder: Path) -> Path:
     try:
         from archsearch.page import write_report
     except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] not in _EXTRA:
+        package = (error.name or "").partition(".")[0]
+        if package not in _EXTRA:
             raise
-        raise ReportError(
-            f"{error.name} is not installed, but draws the report: pip install 'archsearch[report]'"
-        ) from error
+        remedy = "pip install 'archsearch[report]'"
+        raise ReportError(f"{package} is not installed, but draws the report: {remedy}") from error
     try:
         return write_report(record, folder)
     except OSError as error:

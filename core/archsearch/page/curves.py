@@ -55,7 +55,7 @@ def rewards(record: SearchRecord) -> Figure:
     axes.set_xlabel("child, in the order of asking")
     name = objective.metric if minimise or objective.transform.kind == "identity" else _formula(record)
     axes.set_ylabel(f"reward ({name})" if not minimise else f"{name} (less is better)")
-    axes.set_xlim(-0.02 * max(indices[-1], 20), 1.02 * max(indices[-1], 20))
+    axes.set_xlim(-0.02 * max(indices[-1], 5), 1.02 * max(indices[-1], 5))
     axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     if scale_of(objective.metric, values).percent:
         axes.yaxis.set_major_formatter(PercentFormatter(1.0))

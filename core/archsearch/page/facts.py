@@ -21,7 +21,8 @@ from archsearch.page.numbers import (
 from archsearch.space.base import Genotype
 
 TABLE = 25
-_OTHER_METRICS = 3
+_OTHER_METRICS = 2
+_INTERESTING = ("parameters", "loss", "multiplyAdds")
 _TOKENS = 12
 
 
@@ -89,10 +90,14 @@ class Facts:
 
     @cached_property
     def metric_names(self) -> tuple[str, ...]:
-        """Columns of metrics: the objective's, the test part's, then others by name."""
+        """Columns of metrics: the objective's, the test part's, then others that differ from child to child."""
         first = [self.metric, *([self.test] if self.test else [])]
-        names = sorted({name for trial in self.best for name in trial.metrics} - set(first))
-        return (*first, *names[:_OTHER_METRICS])
+        values: dict[str, set[float]] = {}
+        for trial in self.best:
+            for name, value in trial.metrics.items():
+                values.setdefault(name, set()).add(value)
+        others = [name for name in sorted(values, key=_interest) if name not in first and len(values[name]) > 1]
+        return (*first, *others[:_OTHER_METRICS])
 
     @cached_property
     def scales(self) -> Mapping[str, Scale]:
@@ -202,20 +207,25 @@ class Facts:
             Figure(
                 self.device_time(),
                 duration(spent * self.devices()),
-                f"added up over {plural(tally.total, 'child', 'children')}",
+                "of all children, added up",
             ),
             Figure("time on the clock", duration(self.record.active_seconds), "while the search was active"),
         ]
 
     def devices(self) -> float:
         """GPUs of one child, or CPU threads where it has none; 1 where the manifest leaves it open."""
-        return self._gpus() or float(self.record.manifest.spec.trial.threads or 1)
+        return self._gpus() or float(self._threads() or 1)
 
     def device_time(self) -> str:
         """What :meth:`devices` counts."""
         if self._gpus():
             return "GPU time"
-        return "CPU time" if self.record.manifest.spec.trial.threads else "time of children"
+        return "CPU time" if self._threads() else "computing time"
+
+    def _threads(self) -> int | None:
+        """CPU threads of a child, where the manifest fixes them."""
+        spec = self.record.manifest.spec
+        return 1 if spec.trial.threads is None and spec.trials.reproducible else spec.trial.threads
 
     def _gpus(self) -> float:
         limits = self.record.manifest.spec.trial.resources.limits
@@ -279,6 +289,10 @@ class Facts:
             text += f", {self._against(value, human, scale, self.test)}"
         looked_up = self.record.manifest.spec.trial.task.kind == "tabular"
         return text + ("." if looked_up else ". These are single training runs: small differences may be chance.")
+
+
+def _interest(name: str) -> tuple[int, str]:
+    return (_INTERESTING.index(name) if name in _INTERESTING else len(_INTERESTING), name)
 
 
 def spelled(genotype: Genotype) -> str:

@@ -14,6 +14,7 @@ from archsearch.engine.model import Outcome, Phase, Result
 from archsearch.engine.record import HumanBaseline, SearchRecord
 from archsearch.page import render, write_report
 from archsearch.page.facts import Facts, short_genotype
+from archsearch.page.manifest import manifest_yaml
 from archsearch.space import build
 
 VOID = {"meta", "br", "link", "img", "input", "hr"}
@@ -145,7 +146,7 @@ def test_key_figures_count_children_and_add_their_time(choices_record):
     assert f"{reused} reused" in figures["children asked for"].note
     assert reused > 0
     total = sum(t.seconds for t in choices_record.trials)
-    assert figures["time of children"].value == f"{round(total) // 60} min {round(total) % 60:02d} s"
+    assert figures["computing time"].value == f"{round(total) // 60} min {round(total) % 60:02d} s"
 
 
 def test_gpu_time_is_seconds_times_gpus_of_a_child(record_maker):
@@ -153,6 +154,23 @@ def test_gpu_time_is_seconds_times_gpus_of_a_child(record_maker):
     record = record_maker(children=4, trial=spec)
     facts = Facts(record)
     assert (facts.device_time(), facts.devices()) == ("GPU time", 2.0)
+
+
+def test_cpu_time_is_seconds_times_threads_where_the_manifest_fixes_them(record_maker):
+    task = {"imageClassification": {"dataset": {"digits": {}}}}
+    facts = Facts(record_maker(children=2, trial={"task": task, "threads": 3}))
+    assert (facts.device_time(), facts.devices()) == ("CPU time", 3.0)
+    facts = Facts(record_maker(children=2, trials={"reproducible": True}))
+    assert (facts.device_time(), facts.devices()) == ("CPU time", 1.0)
+
+
+def test_columns_are_the_objective_the_test_part_and_what_differs_between_children(convolutional_record):
+    trials = tuple(
+        replace(t, metrics={**t.metrics, "epochs": 6.0, "aaa": float(t.index)} if t.metrics else {})
+        for t in convolutional_record.trials
+    )
+    names = Facts(replace(convolutional_record, trials=trials)).metric_names
+    assert names == ("accuracy", "testAccuracy", "parameters", "loss")
 
 
 def test_the_page_loads_nothing(convolutional_html, choices_html):
@@ -193,6 +211,18 @@ def test_pictures_take_their_colours_from_the_page_so_that_dark_fits(convolution
     assert {"ink", "blue", "orange", "grid"} <= used
     assert used <= set(re.findall(r"--(\w+):", styles))
     assert not re.search(r"#1c2530|#2a6fb0", html[html.index("</style>") :])
+
+
+def test_the_manifest_leaves_out_what_only_a_cluster_reads_unless_it_was_set(record_maker):
+    task = {"imageClassification": {"dataset": {"digits": {}}}}
+    plain = manifest_yaml(record_maker(children=1, trial={"task": task}))
+    assert "resources" not in plain
+    assert "controller" not in plain
+    assert "epochs: 10" in plain
+    limits = {"limits": {"nvidia.com/gpu": 1}}
+    asked = manifest_yaml(record_maker(children=1, trial={"task": task, "resources": limits}, suspend=True))
+    assert YAML(typ="safe").load(asked)["spec"]["trial"]["resources"] == limits
+    assert "suspend: true" in asked
 
 
 @pytest.mark.parametrize("reproducible", [True, False])
