@@ -29,7 +29,6 @@ __all__ = [
     "TrialInput",
     "error_report",
     "find_report_in_log",
-    "metric_of",
     "parse_report",
     "render_report",
 ]
@@ -117,21 +116,6 @@ def parse_report(data: bytes | None) -> Report | ReportProblem:
     if isinstance(error, ReportProblem):
         return error
     return Report(version=1, metrics=metrics, error=error)
-
-
-def metric_of(report: Report, metric: str) -> float | ReportProblem:
-    """The value of ``metric`` (``objective.metric``) in ``report``.
-
-    A report with an error has no value, whatever metrics it also holds: the problem carries the error's own reason.
-    Otherwise a value that is not there is MetricMissing, and its message lists the metrics that are.
-    """
-    if report.error is not None:
-        return ReportProblem(report.error.reason, report.error.message)
-    value = report.metrics.get(metric)
-    if value is not None:
-        return value
-    there = ", ".join(sorted(report.metrics)) or "none at all"
-    return ReportProblem("MetricMissing", f"the report lacks the objective's metric {shown(metric)}; it has: {there}")
 
 
 def find_report_in_log(text: str) -> bytes | None:

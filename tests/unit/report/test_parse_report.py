@@ -15,7 +15,6 @@ from archsearch.report import (
     ReportError,
     ReportProblem,
     find_report_in_log,
-    metric_of,
     parse_report,
     render_report,
 )
@@ -201,28 +200,6 @@ JSON = st.recursive(
 def test_any_json_never_raises(value: Any) -> None:
     found = parse_report(json.dumps(value).encode())
     assert isinstance(found, ReportProblem) or found.version == 1
-
-
-# --- the objective's metric ---------------------------------------------------------------------------------------
-
-
-def test_the_metric_of_a_report_is_its_value() -> None:
-    assert metric_of(Report(metrics={"accuracy": 0.0, "loss": 1.0}), "accuracy") == 0.0
-
-
-def test_a_missing_metric_is_told_with_those_that_are_there() -> None:
-    found = metric_of(Report(metrics={"top1": 0.9, "loss": 1.0}), "accuracy")
-    assert isinstance(found, ReportProblem)
-    assert found.reason == "MetricMissing"
-    assert '"accuracy"; it has: loss, top1' in found.message
-    assert metric_of(Report(), "accuracy") == ReportProblem(
-        "MetricMissing", 'the report lacks the objective\'s metric "accuracy"; it has: none at all'
-    )
-
-
-def test_a_report_of_an_error_has_no_reward_whatever_metrics_it_holds() -> None:
-    report = Report(metrics={"accuracy": 0.9}, error=ReportError(reason="LossNotFinite", message="epoch 3"))
-    assert metric_of(report, "accuracy") == ReportProblem("LossNotFinite", "epoch 3")
 
 
 # --- reports in logs ----------------------------------------------------------------------------------------------
