@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.optim.sgd import sgd
 
 from archsearch.api.task import Augmentation, DigitsData, ImageClassification, ImageData
 from archsearch.report import Report, TrialInput
 from archsearch.trial import program
-from archsearch.trial.data.images import Part
+from archsearch.trial.data.prepared import Prepared, PreparedPart, statistics
 from archsearch.trial.tasks.augmentation import Picker, reflect
 from archsearch.trial.tasks.optimiser import Nesterov, rate_at
 from archsearch.trial.tasks.training import DevicePart, Normaliser, Trainer
@@ -55,24 +56,35 @@ def _threads_as_before() -> object:
     torch.set_num_threads(before)
 
 
+@torch.no_grad()
+def _torch_step(
+    parameters: list[nn.Parameter], buffers: dict[nn.Parameter, torch.Tensor], rate: float, penalty: float
+) -> None:
+    """A step of torch's own SGD, by its function: its class imports torch._dynamo, which takes seconds."""
+    known = [buffers.get(parameter) for parameter in parameters]
+    gradients = [parameter.grad for parameter in parameters]
+    options = {"momentum": 0.9, "dampening": 0.0, "nesterov": True, "maximize": False, "foreach": False}
+    sgd(parameters, gradients, known, lr=rate, weight_decay=penalty, **options)
+    buffers.update(zip(parameters, known, strict=True))
+
+
 def test_the_optimiser_does_what_torch_does() -> None:
     torch.manual_seed(0)
     ours, theirs = (nn.Sequential(nn.Linear(5, 4), nn.Linear(4, 3)).double() for _ in range(2))
     theirs.load_state_dict(ours.state_dict())
     decayed = [parameter for parameter in theirs.parameters() if parameter.dim() > 1]
     plain = [parameter for parameter in theirs.parameters() if parameter.dim() == 1]
-    groups = [{"params": decayed, "weight_decay": 0.1}, {"params": plain, "weight_decay": 0.0}]
-    reference = torch.optim.SGD(groups, lr=1.0, momentum=0.9, nesterov=True)
+    groups = [(decayed, 0.1), (plain, 0.0)]
+    buffers: dict[nn.Parameter, torch.Tensor] = {}
     optimiser = Nesterov(ours, momentum=0.9, weight_decay=0.1)
     for step in range(5):
         images = torch.randn(7, 5, dtype=torch.float64)
         for network in (ours, theirs):
+            network.zero_grad()
             network(images).square().sum().backward()
         rate = 0.001 * (step + 1)
-        for group in reference.param_groups:
-            group["lr"] = rate
-        reference.step()
-        reference.zero_grad()
+        for parameters, penalty in groups:
+            _torch_step(parameters, buffers, rate, penalty)
         optimiser.step(rate)
     for mine, other in zip(ours.parameters(), theirs.parameters(), strict=True):
         assert torch.allclose(mine, other, rtol=1e-12)
@@ -122,25 +134,32 @@ def test_every_augmented_image_is_a_shifted_and_perhaps_mirrored_original() -> N
     assert len(seen) == 50
 
 
+def prepared(pixels: np.ndarray) -> Prepared:
+    """A data set of which every part is ``pixels`` (N, height, width, channels), all of class 0."""
+    part = PreparedPart(pixels, np.zeros(len(pixels), dtype=np.int64))
+    return Prepared(part, part, part, (pixels.shape[3], *pixels.shape[1:3]), 2, *statistics(pixels))
+
+
 def test_training_images_have_mean_zero_and_variance_one_in_each_channel() -> None:
-    images = torch.randint(0, 256, (50, 6, 7, 3), dtype=torch.uint8)
+    images = np.random.default_rng(0).integers(0, 256, (1500, 6, 7, 3), dtype=np.uint8)
     images[..., 1] //= 4
-    made = Normaliser(DevicePart(images, torch.zeros(50)))(images)
-    assert tuple(made.shape) == (50, 3, 6, 7)
+    made = Normaliser(prepared(images), torch.device("cpu"))(torch.from_numpy(images))
+    assert tuple(made.shape) == (1500, 3, 6, 7)
     assert torch.allclose(made.mean(dim=(0, 2, 3)), torch.zeros(3), atol=1e-5)
     assert torch.allclose(made.std(dim=(0, 2, 3), correction=0), torch.ones(3), atol=1e-5)
 
 
 def test_a_blank_channel_stays_finite() -> None:
-    images = torch.full((5, 2, 2, 1), 7, dtype=torch.uint8)
-    assert torch.equal(Normaliser(DevicePart(images, torch.zeros(5)))(images), torch.zeros(5, 1, 2, 2))
+    images = np.full((5, 2, 2, 1), 7, dtype=np.uint8)
+    made = Normaliser(prepared(images), torch.device("cpu"))(torch.from_numpy(images))
+    assert torch.equal(made, torch.zeros(5, 1, 2, 2))
 
 
 def test_every_image_is_taught_in_every_epoch_in_nearly_equal_batches() -> None:
-    pixels = np.arange(103, dtype=np.uint8).reshape(-1, 1, 1, 1)
-    train = DevicePart.of(Part(pixels, np.zeros(103, dtype=np.int64)), torch.device("cpu"))
+    data = prepared(np.arange(103, dtype=np.uint8).reshape(-1, 1, 1, 1))
+    train, normalise = DevicePart.of(data.train, torch.device("cpu")), Normaliser(data, torch.device("cpu"))
     task = ImageClassification(dataset=ImageData(digits=DigitsData()), epochs=2, batch_size=20)
-    trainer = Trainer(nn.Sequential(nn.Flatten(), nn.Linear(1, 2)), task, train, seed=0)
+    trainer = Trainer(nn.Sequential(nn.Flatten(), nn.Linear(1, 2)), task, train, normalise, seed=0)
     picked: list[list[int]] = []
     pick = trainer.picker.pick
 

@@ -7,17 +7,17 @@ import torch
 
 from archsearch.api.task import ImageClassification
 from archsearch.report import Report, TrialInput
-from archsearch.trial import data, startup
-from archsearch.trial.data.split import split
+from archsearch.trial import startup
+from archsearch.trial.data.prepared import prepare
 from archsearch.trial.errors import SearchError, TrialError
 from archsearch.trial.networks.convolutional import ConvolutionalNetwork, parameters
 from archsearch.trial.networks.counts import multiply_adds
-from archsearch.trial.tasks.training import DevicePart, Epoch, Measured, Trainer
+from archsearch.trial.tasks.training import DevicePart, Epoch, Measured, Normaliser, Trainer
 
 
 def prefetch(task: ImageClassification, base: Path) -> None:
-    """Read the data set into this process, so that children forked from it need not. NumPy only, no tensor."""
-    data.load(task.dataset, base)
+    """Read and split the data set in this process, so that children forked from it need not. NumPy only, no tensor."""
+    prepare(task, base)
 
 
 def run(trial: TrialInput, task: ImageClassification, base: Path) -> Report:
@@ -44,13 +44,12 @@ def run(trial: TrialInput, task: ImageClassification, base: Path) -> Report:
 
 def _run(trial: TrialInput, task: ImageClassification, base: Path) -> Report:
     device = _prepare(trial)
-    images = data.load(task.dataset, base)
-    parts = split(images, task)
-    network = ConvolutionalNetwork(trial.architecture, images.shape, len(images.classes))
-    _check_batches(network, task, len(parts.train))
+    data = prepare(task, base)
+    network = ConvolutionalNetwork(trial.architecture, data.shape, data.classes)
+    _check_batches(network, task, len(data.train))
     network = network.to(device).to(memory_format=torch.channels_last)
-    train, validation, test = (DevicePart.of(part, device) for part in (parts.train, parts.validation, parts.test))
-    trainer = Trainer(network, task, train, trial.seed)
+    train, validation, test = (DevicePart.of(part, device) for part in (data.train, data.validation, data.test))
+    trainer = Trainer(network, task, train, Normaliser(data, device), trial.seed)
     clock = startup.Clock()
     curve: list[Epoch] = []
     for epoch in trainer.epochs(validation, clock.training_starts):
@@ -64,11 +63,11 @@ def _run(trial: TrialInput, task: ImageClassification, base: Path) -> Report:
             "testAccuracy": measured.accuracy,
             "testLoss": measured.loss,
             "parameters": parameters(network),
-            "multiplyAdds": multiply_adds(trial.architecture, images.shape, len(images.classes)),
+            "multiplyAdds": multiply_adds(trial.architecture, data.shape, data.classes),
             "epochs": len(curve),
             "startupSeconds": clock.startup,
             "trainingSeconds": seconds,
-            "examplesPerSecond": len(curve) * len(parts.train) / seconds,
+            "examplesPerSecond": len(curve) * len(data.train) / seconds,
         }
     )
 

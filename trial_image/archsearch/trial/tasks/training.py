@@ -9,7 +9,7 @@ import torch.nn.functional as functional
 from torch import Tensor, nn
 
 from archsearch.api.task import ImageClassification
-from archsearch.trial.data.images import Part
+from archsearch.trial.data.prepared import Prepared, PreparedPart
 from archsearch.trial.errors import TrialError
 from archsearch.trial.tasks.augmentation import Picker
 from archsearch.trial.tasks.optimiser import Nesterov, rate_at
@@ -45,25 +45,21 @@ class DevicePart:
     labels: Tensor
 
     @classmethod
-    def of(cls, part: Part, device: torch.device) -> "DevicePart":
-        """Move ``part`` to ``device``; a quarter of the memory of floats, and normalised batch by batch."""
-        images = torch.from_numpy(part.pixels).permute(0, 2, 3, 1).contiguous()
-        return cls(images.to(device), torch.from_numpy(part.labels).to(device))
+    def of(cls, part: PreparedPart, device: torch.device) -> "DevicePart":
+        """Put ``part`` on ``device``; on a CPU nothing is copied, so forked children share one data set.
+
+        Bytes, normalised batch by batch: a quarter of the memory of floats.
+        """
+        return cls(torch.from_numpy(part.pixels).to(device), torch.from_numpy(part.labels).to(device))
 
 
 class Normaliser:
     """Bytes to floats with mean 0 and variance 1 in each channel of the training part."""
 
-    def __init__(self, train: DevicePart) -> None:
-        channels = train.images.shape[-1]
-        counts = torch.stack([torch.bincount(train.images[..., c].flatten(), minlength=256) for c in range(channels)])
-        # From exact counts in double precision: the same for every order of summation, and no float copy of the data.
-        values = torch.arange(256.0, dtype=torch.float64)
-        shares = counts.cpu().double() / counts.sum(dim=1, keepdim=True).cpu()
-        mean = shares @ values
-        deviation = ((shares @ values.square()) - mean.square()).clamp_min(0).sqrt().clamp_min(1.0)
-        self.mean = mean.float().to(train.images.device)
-        self.scale = deviation.reciprocal().float().to(train.images.device)
+    def __init__(self, data: Prepared, device: torch.device) -> None:
+        """Use the statistics of ``data`` on ``device``."""
+        self.mean = torch.from_numpy(data.mean).to(device)
+        self.scale = torch.from_numpy(1 / data.deviation).to(device)
 
     def __call__(self, images: Tensor) -> Tensor:
         """(batch, height, width, channels) bytes to (batch, channels, height, width) floats, channels last."""
@@ -73,15 +69,17 @@ class Normaliser:
 class Trainer:
     """Trains a network by the task's recipe and measures it."""
 
-    def __init__(self, network: nn.Module, task: ImageClassification, train: DevicePart, seed: int) -> None:
-        """Prepare; ``network`` and ``train`` are on the same device. All randomness comes from ``seed``."""
+    def __init__(
+        self, network: nn.Module, task: ImageClassification, train: DevicePart, normalise: Normaliser, seed: int
+    ) -> None:
+        """Prepare; all of them are on the same device. All randomness comes from ``seed``."""
         self.network = network
         self.task = task
         self.train = train
         self.device = train.images.device
         self.generator = torch.Generator(device=self.device).manual_seed(seed)
         self.picker = Picker(train.images, task.augmentation, self.generator)
-        self.normalise = Normaliser(train)
+        self.normalise = normalise
         self.optimiser = Nesterov(network, task.momentum, task.weight_decay)
         self.steps_per_epoch = -(-len(train.labels) // task.batch_size)
 
