@@ -5,9 +5,9 @@ from dataclasses import dataclass
 LARGEST = 1e9
 """Advantages are held within +-LARGEST, so that no reward, however wild, makes a gradient overflow float32."""
 
-OUTLIER = 3.0
-"""Normalised advantages are held within +-OUTLIER, so that one child that fails to learn (10 % among 90 %) does not
-drown the differences between good ones."""
+OUTLIER = 1.0
+"""Normalised advantages are held within +-OUTLIER mean distances: a child that fails to learn (10 % among 90 %) counts
+as worse than the average and no more, so that it does not drown the differences among good ones."""
 
 
 @dataclass

@@ -33,9 +33,9 @@ PRESETS: Mapping[ReinforcePreset, Mapping[str, Any]] = MappingProxyType(
             {
                 "hidden_size": 35,
                 "layers": 2,
-                "learning_rate": 5e-3,
-                "batch_size": 4,
-                "entropy_weight": 0.0,
+                "learning_rate": 0.015,
+                "batch_size": 8,
+                "entropy_weight": 0.1,
                 "baseline_decay": 0.9,
                 "normalise_rewards": True,
             }
@@ -74,7 +74,7 @@ class ReinforceStrategy(Model):
     baseline_decay: float | None = Field(default=None, ge=0, lt=1, json_schema_extra=unit("1"))
     """Decay of the exponential moving average of rewards that serves as baseline."""
     normalise_rewards: bool | None = None
-    """Divide reward minus baseline by its running mean size, so that per cent and fractions teach alike."""
+    """Measure rewards in running mean distances from the baseline, at most 1, so that every unit teaches alike."""
 
     def resolved(self) -> Self:
         """The same with every field that is left out filled in from its preset."""

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from archsearch.controller.baseline import LARGEST, Baseline
+from archsearch.controller.baseline import LARGEST, OUTLIER, Baseline
 
 
 def test_the_first_reward_has_no_advantage_and_becomes_the_baseline() -> None:
@@ -42,11 +42,22 @@ def test_normalised_advantages_are_in_units_of_the_running_mean_distance() -> No
     assert [baseline.advantage(reward) for reward in (3.0, 5.0, 4.0, 4.0)] == [0.0, 1.0, -1.0, 0.0]
     slow = Baseline(decay=0.5, normalise=True)
     slow.advantage(10.0)
-    assert slow.advantage(14.0) == pytest.approx(1.0)
+    slow.advantage(14.0)
     average = (0.25 * 10 + 0.5 * 14) / 0.75
-    distance = 10.0 - average
+    distance = 13.5 - average
     spread = (0.25 * 4 + 0.5 * abs(distance)) / 0.75
-    assert slow.advantage(10.0) == pytest.approx(distance / spread)
+    assert slow.advantage(13.5) == pytest.approx(distance / spread)
+    assert 0 < distance / spread < 1
+
+
+def test_an_outlier_counts_as_one_mean_distance_when_normalised_and_in_full_when_not() -> None:
+    rewards = [90.0, 92.0, 91.0, 10.0, 91.0, 99.0]
+    held, full = Baseline(0.9, True), Baseline(0.9, False)
+    normalised = [held.advantage(reward) for reward in rewards]
+    assert normalised[3] == -OUTLIER
+    assert max(map(abs, normalised)) <= OUTLIER
+    assert full.advantage(90.0) == 0
+    assert full.advantage(10.0) == -80
 
 
 @pytest.mark.parametrize("scale", [1e-3, 0.01, 64.0, 1e6])
