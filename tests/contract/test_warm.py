@@ -347,6 +347,19 @@ def test_no_child_outlives_a_warm_process_that_is_killed(tmp_path: Path) -> None
             assert all_end(descriptors)
 
 
+def test_no_child_outlives_a_killed_warm_process_where_the_kernel_has_no_death_signal(tmp_path: Path) -> None:
+    with warm_process(tmp_path, "--start-method", "spawn", "--no-death-signal") as warm:
+        guards = [warm.start("900004-1", ENDLESS), _family(warm)[0]]
+        for guard in guards:
+            until = time.monotonic() + PATIENCE
+            while not Path(f"/proc/{guard}/task/{guard}/children").read_text():
+                assert time.monotonic() < until, "a guard never started its work"
+        workers = [int(Path(f"/proc/{guard}/task/{guard}/children").read_text()) for guard in guards]
+        with watched([*guards, *workers]) as descriptors:
+            warm.process.kill()
+            assert all_end(descriptors)
+
+
 @pytest.mark.parametrize("how", ["stdin", "sigterm", "stdout"])
 def test_a_warm_process_that_ends_takes_its_children_with_it(tmp_path: Path, how: str) -> None:
     with warm_process(tmp_path, "--start-method", "spawn") as warm:

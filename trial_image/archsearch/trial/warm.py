@@ -116,7 +116,13 @@ def main(arguments: list[str] | None = None) -> int:
         default="fork" if sys.platform == "linux" else "spawn",
         help="fork: from this process, with torch imported; spawn: a fresh interpreter for each child",
     )
-    method = parser.parse_args(arguments).start_method
+    parser.add_argument(
+        "--no-death-signal",
+        action="store_true",
+        help="bind every child by a guard, as on platforms without a parent-death signal",
+    )
+    options = parser.parse_args(arguments)
+    method = options.start_method
     environment = dict(os.environ)
     answers = _private_stdout()
     with contextlib.suppress(PermissionError):
@@ -124,7 +130,8 @@ def main(arguments: list[str] | None = None) -> int:
     if method == "fork":
         _import_once()
     wake = os.pipe()
-    starter = Starter(environment, DeathSignal(), Lifeline.open(), fork=method == "fork", private=(answers, *wake))
+    death = DeathSignal(wanted=not options.no_death_signal)
+    starter = Starter(environment, death, Lifeline.open(), fork=method == "fork", private=(answers, *wake))
     Warm(Children(starter, answers), wake, preload=method == "fork").run()
     return 0
 

@@ -41,8 +41,9 @@ class Lifeline:
 class DeathSignal:
     """The parent-death signal of Linux (prctl(2)); prepared before the fork, for loading a library forks badly."""
 
-    def __init__(self) -> None:
-        self._prctl = ctypes.CDLL(None, use_errno=True).prctl if sys.platform == "linux" else None
+    def __init__(self, wanted: bool = True) -> None:
+        """``wanted`` False: do without, as on a platform that lacks it."""
+        self._prctl = ctypes.CDLL(None, use_errno=True).prctl if wanted and sys.platform == "linux" else None
 
     @property
     def available(self) -> bool:
