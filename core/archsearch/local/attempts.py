@@ -6,15 +6,17 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from archsearch.api import ArchitectureSearch, seconds
+from archsearch.api import ArchitectureSearch, ReportSource, seconds
 from archsearch.engine.model import Attempt, AttemptState, Phase, Start, Stop, Trial
 from archsearch.local.folder import Attempt as Files
 from archsearch.local.folder import Folder
-from archsearch.local.runner import Ended, Runner, Running
-from archsearch.report import TrialInput
+from archsearch.local.runner import Ended, Runner, Running, read_end
+from archsearch.report import TrialInput, find_report_in_log
 from archsearch.warm_contract import StartChild
 
 DEADLINE_EXCEEDED = "DeadlineExceeded"
+LOG_END = 1 << 16
+"""Bytes at the end of a log in which a report is looked for."""
 
 
 def cores() -> int:
@@ -98,11 +100,11 @@ class Attempts:
             state = AttemptState.STOPPING if status.stopping else AttemptState.RUNNING
             return Attempt(trial.index, trial.attempts, state, seconds=status.seconds)
         if isinstance(status, Ended):
-            return self._ended(trial, status)
+            return self._ended(trial, status, files)
         message = "the processes that ran it are gone"
         return Attempt(trial.index, trial.attempts, AttemptState.LOST, reason="AttemptLost", message=message)
 
-    def _ended(self, trial: Trial, status: Ended) -> Attempt:
+    def _ended(self, trial: Trial, status: Ended, files: Files) -> Attempt:
         message = None
         if status.reason == DEADLINE_EXCEEDED:
             message = f"it ran longer than spec.trial.deadline ({self._search.spec.trial.deadline})"
@@ -111,11 +113,17 @@ class Attempts:
             trial.attempts,
             AttemptState.EXITED,
             exit_code=status.exit_code,
-            report=status.report,
+            report=self._report(status, files),
             reason=status.reason,
             message=message,
             seconds=status.seconds,
         )
+
+    def _report(self, status: Ended, files: Files) -> bytes | None:
+        """Its report: the file's, or where the manifest says ``report: {from: Log}`` the last one that it printed."""
+        if self._search.spec.trial.report.source is ReportSource.TERMINATION_MESSAGE:
+            return status.report
+        return find_report_in_log(read_end(files.log, LOG_END).decode(errors="replace"))
 
 
 def _name(index: int, attempt: int) -> str:

@@ -14,7 +14,7 @@ from archsearch.controller_contract import Mismatch, PolicyState, Proposal
 from archsearch.engine.ledger import Ledger
 from archsearch.engine.model import AskFor, Call, ControllerFact, Replay, Teach
 from archsearch.local.errors import ProcessFailedError
-from archsearch.local.processes import end, how, spawn, tail
+from archsearch.local.processes import end, how, kill, spawn, tail
 
 TOKEN_VARIABLE = "ARCHSEARCH_TOKEN"  # noqa: S105 - the variable's name
 PROGRAM = (sys.executable, "-m", "archsearch.controller")
@@ -60,15 +60,13 @@ class ControllerProcess:
             line = await asyncio.wait_for(process.stdout.readline(), _START_SECONDS)
             port = int(json.loads(line)["port"])
         except (TimeoutError, ValueError, KeyError, TypeError) as error:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
+            kill(process)
             await process.wait()
             raise ControllerError(
                 f"the controller did not say where it listens: it {how(process.returncode)}"
             ) from error
         except BaseException:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
+            kill(process)
             raise
         return cls(process, ControllerClient(f"http://127.0.0.1:{port}", token))
 
@@ -230,8 +228,7 @@ class Controller:
             await self._refused(process, refusal)
         except ControllerError:
             # Dead already, or hanging past its deadline: make it the former, and a new one is started.
-            with contextlib.suppress(ProcessLookupError):
-                process.process.kill()
+            kill(process.process)
         finally:
             self._calls = None
             self._wake()
@@ -270,5 +267,4 @@ class Controller:
             # Whatever it has been taught, it does not fit: zero asks make the next plan replay the ledger.
             self.fact = ControllerFact(health.version, 0)
         except ControllerError:
-            with contextlib.suppress(ProcessLookupError):
-                process.process.kill()
+            kill(process.process)

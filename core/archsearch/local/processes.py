@@ -61,9 +61,18 @@ async def end(process: asyncio.subprocess.Process, *, patience: float) -> None:
     try:
         await asyncio.wait_for(process.wait(), patience)
     except TimeoutError:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
+        kill(process)
         await process.wait()
+
+
+def kill(process: asyncio.subprocess.Process) -> None:
+    """Kill a process unless it has been reaped.
+
+    Not by ``process.kill()``: that polls first, and what it reaps there is lost to asyncio (exit code 255).
+    """
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)
 
 
 def tail(log: Path) -> str:

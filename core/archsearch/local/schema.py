@@ -62,10 +62,12 @@ def connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
 
 def _open(path: Path, readonly: bool) -> sqlite3.Connection:
     uri = path.absolute().as_uri()
-    database = _connection(uri + ("?mode=ro" if readonly else "?mode=rw"))
+    database = _connection(uri + "?mode=rw")
     if not readonly:
         return database
     try:
+        # Not mode=ro: such a reader would leave the files of the write-ahead log behind.
+        database.execute("PRAGMA query_only = ON")
         database.execute("SELECT 1 FROM sqlite_schema").fetchall()
     except sqlite3.OperationalError:
         # A folder that may not be written (a mounted archive): no run is active there, so no shared memory is needed.

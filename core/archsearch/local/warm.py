@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from archsearch.local.errors import ProcessFailedError
 from archsearch.local.folder import Attempt
-from archsearch.local.processes import end, how, spawn, tail
+from archsearch.local.processes import end, how, kill, spawn, tail
 from archsearch.local.runner import Ended, Running, Status, read_report
 from archsearch.warm_contract import Answer, ChildExited, ChildStarted, StartChild, StopChild
 
@@ -130,7 +130,7 @@ class WarmRunner:
                 self._take(_ANSWER.validate_json(line))
             except ValidationError as error:
                 # It speaks another language than we do: nothing that it says can be believed.
-                process.kill()
+                kill(process)
                 with self._log.open("a") as log:
                     log.write(f"not an answer of the warm contract: {line!r}: {error}\n")
                 break
