@@ -40,9 +40,13 @@ reference: setup ## Write docs/reference anew from the API
 lock: setup ## Pin requirements/*.txt anew from pyproject.toml (UPGRADE=1: newest versions)
 	tools/lock $(if $(UPGRADE),--upgrade)
 
-bench: setup ## Measure how well each strategy learns, on a table of measured networks (TABLE=CSV CHILDREN=300 SEEDS=20)
-	$(BIN)/archsearch bench sample-efficiency --table $(or $(TABLE),$(error say which table: make bench TABLE=file.csv)) \
-	  --strategy reinforce,random --children $(or $(CHILDREN),300) --seeds $(or $(SEEDS),20)
+bench: setup ## Measure this release on this machine; TABLE=CSV: strategies on a table; DATA=DIR: a search on CIFAR-10
+	$(BIN)/archsearch bench start
+	$(BIN)/archsearch bench controller
+	$(BIN)/archsearch bench memory
+	test -z "$(TABLE)" || $(BIN)/archsearch bench sample-efficiency --table "$(TABLE)" \
+	  --strategy random,reinforce --children $(or $(CHILDREN),300) --seeds $(or $(SEEDS),20) --forked $(or $(FORKED),3)
+	test -z "$(DATA)" || $(BIN)/python tests/bench/real_images.py --data "$(DATA)"
 
 clean: ## Remove .venv and caches; searches in runs/ stay
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist
