@@ -20,8 +20,9 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from archsearch.trial.program import prefetch
-from archsearch.trial.warm_children import Children, Starter
+from archsearch.trial.warm_children import Children
 from archsearch.trial.warm_process import DeathSignal, Lifeline
+from archsearch.trial.warm_start import Starter
 from archsearch.warm_contract import Ready, Request, StartChild, StopChild
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")

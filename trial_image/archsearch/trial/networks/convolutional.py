@@ -11,6 +11,10 @@ from archsearch.space.network import Layer, read_network
 from archsearch.trial.errors import TrialError
 from archsearch.trial.networks.counts import classifier_inputs
 
+_MOMENTUM = 0.3
+"""Of the running statistics of batch normalisation. PyTorch's 0.1 lags behind a training of a few dozen steps: on
+digits it costs 0.21 of test accuracy after 1 epoch, 0.13 after 2, and nothing is gained after 8 (4 seeds each)."""
+
 
 class Padding(NamedTuple):
     """Zeros on each side of a feature map, in pixels."""
@@ -42,7 +46,7 @@ class Convolution(nn.Module):
             padding=(top, left) if symmetric else 0,
             bias=False,
         )
-        self.normalisation = nn.BatchNorm2d(layer.filters)
+        self.normalisation = nn.BatchNorm2d(layer.filters, momentum=_MOMENTUM)
 
     def forward(self, images: Tensor) -> Tensor:
         """(N, channels, height, width) to (N, filters, ceil(height / stride), ceil(width / stride))."""
