@@ -13,6 +13,12 @@ from archsearch.controller.steps import ANCHOR, Script, Step
 INIT_RANGE = 0.08
 """Weights start uniform in (-0.08, 0.08): 1611.01578, section 4.1."""
 
+CELL = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+"""Parameters of an LSTM layer, in the order in which torch.lstm_cell takes them."""
+
+State = list[tuple[Tensor, Tensor]]
+"""Hidden state and cell, each [B, H], of every layer of the LSTM."""
+
 
 class PolicyNetwork(nn.Module):
     """A stacked LSTM with one softmax and one table of embeddings per kind of decision.
@@ -44,6 +50,21 @@ class PolicyNetwork(nn.Module):
         with torch.no_grad():
             for parameter in self.parameters():
                 parameter.uniform_(-INIT_RANGE, INIT_RANGE, generator=draws)
+
+    def step(self, inputs: Tensor, state: State | None) -> tuple[Tensor, State]:
+        """One step of the LSTM: [B, H] inputs -> [B, H] hidden state of the top layer, and the state of every layer.
+
+        The same numbers as ``self.lstm`` gives, up to rounding, at a fifth of its cost for a single step.
+        """
+        after: list[tuple[Tensor, Tensor]] = []
+        signal = inputs
+        for layer in range(self.lstm.num_layers):
+            before = state[layer] if state is not None else (torch.zeros_like(inputs), torch.zeros_like(inputs))
+            weights = [getattr(self.lstm, f"{name}_l{layer}") for name in CELL]
+            hidden, cell = torch.lstm_cell(signal, before, *weights)
+            after.append((hidden, cell))
+            signal = hidden
+        return signal, after
 
     def logits(self, kind: str, hidden: Tensor) -> Tensor:
         """[..., H] -> [..., options of ``kind``]."""

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from archsearch.controller.policy import PolicyNetwork
+from archsearch.controller.policy import PolicyNetwork, State
 from archsearch.controller.steps import is_step
 from archsearch.space.base import Decision, Genotype, Space
 
@@ -57,7 +57,7 @@ class _Cohort:
 
     children: list[Drawn]
     inputs: Tensor
-    state: tuple[Tensor, Tensor] | None = None
+    state: State | None = None
     anchors: dict[int, Tensor] = field(default_factory=dict)
     """Layer -> hidden state [n, H] at its anchor step."""
     first_kind: str | None = None
@@ -65,7 +65,7 @@ class _Cohort:
     """Anchor of layers that have no anchor step."""
 
     def part(self, rows: list[int]) -> "_Cohort":
-        state = None if self.state is None else (self.state[0][:, rows], self.state[1][:, rows])
+        state = None if self.state is None else [(hidden[rows], cell[rows]) for hidden, cell in self.state]
         anchors = {layer: anchor[rows] for layer, anchor in self.anchors.items()}
         stand_in = None if self.stand_in is None else self.stand_in[rows]
         children = [self.children[row] for row in rows]
@@ -114,8 +114,7 @@ def _next(space: Space, stage: int, child: Drawn) -> Decision | None:
 
 
 def _hidden(network: PolicyNetwork, cohort: _Cohort, decision: Decision) -> Tensor:
-    out, cohort.state = network.lstm(cohort.inputs.unsqueeze(1), cohort.state)
-    hidden: Tensor = out[:, 0]
+    hidden, cohort.state = network.step(cohort.inputs, cohort.state)
     begins_again = decision.kind == cohort.first_kind or decision.anchor is not None
     if cohort.first_kind is None:
         cohort.first_kind = decision.kind

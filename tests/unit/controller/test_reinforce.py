@@ -60,7 +60,7 @@ def gradient(strategy: Reinforce, space: Space, batch: list[tuple[Genotype, floa
 
 def test_the_gradient_is_the_one_computed_by_hand() -> None:
     space = bandit(3)
-    strategy = policy(space)
+    strategy = policy(space, entropy_weight=0.0)
     p = softmax(strategy, space)
     batch: list[tuple[Genotype, float]] = [((2,), 1.5), ((0,), -0.5), ((2,), 0.25)]
     # d log p(token) / d bias_a = [a == token] - p_a; the loss is minus the mean of advantage times log p.
@@ -133,7 +133,7 @@ def test_the_first_step_of_adam_moves_each_weight_by_the_learning_rate_against_i
 @pytest.mark.parametrize("batch", [1, 3, 8])
 def test_the_policy_moves_when_m_rewards_have_been_told_and_not_before(batch: int) -> None:
     space = choices(a=3, b=2)
-    strategy = policy(space, batch_size=batch)
+    strategy = policy(space, batch_size=batch, entropy_weight=0.0)
     for number in range(3 * batch):
         before = parameters(strategy)
         tell(strategy, number, (number % 3, number % 2), float(number))

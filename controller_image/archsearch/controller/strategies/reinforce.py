@@ -4,11 +4,11 @@ import hashlib
 import struct
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from archsearch.api import ReinforceStrategy
+from archsearch.controller.adam import Adam
 from archsearch.controller.baseline import Baseline
 from archsearch.controller.distributions import SAMPLES, average
 from archsearch.controller.policy import PolicyNetwork
@@ -56,7 +56,7 @@ class Reinforce:
         self._entropy_weight = filled.entropy_weight
         weights = int(generator(seed, "weights").integers(2**62))
         self.network = PolicyNetwork(_kinds(space, seed), filled.hidden_size, filled.layers, weights)
-        self._optimiser = torch.optim.Adam(self.network.parameters(), lr=filled.learning_rate)
+        self._optimiser = Adam(self.network.parameters(), filled.learning_rate)
         self.baseline = Baseline(filled.baseline_decay, bool(filled.normalise_rewards))
         self._pending: list[Lesson] = []
         self._told = 0
@@ -94,8 +94,10 @@ class Reinforce:
         digest.update(struct.pack("<qq", self._seed, self._told))
         for parameter in self.network.parameters():
             digest.update(parameter.detach().numpy().tobytes())
-            for _, value in sorted(self._optimiser.state[parameter].items()):
-                digest.update(np.asarray(value).tobytes())
+        for steps, mean, square in self._optimiser.state():
+            digest.update(struct.pack("<q", steps))
+            digest.update(mean.numpy().tobytes())
+            digest.update(square.numpy().tobytes())
         averages = (self.baseline.total, self.baseline.weight, self.baseline.spread_total, self.baseline.spread_weight)
         digest.update(struct.pack("<5d", *averages, -1.0 if self._entropy is None else self._entropy))
         digest.update(repr([(lesson.script.tokens, lesson.advantage) for lesson in self._pending]).encode())
