@@ -90,7 +90,7 @@ def controller_command(
     observed: Annotated[int, typer.Option(min=1, max=1_000_000, help="Observations, 6 decisions.")] = 10_000,
     observed_layers: Annotated[
         int, typer.Option(min=0, max=1_000_000, help="Observations, 15 layers with skips; 0: leave that space out.")
-    ] = 1000,
+    ] = 10_000,
     in_flight: Annotated[int, typer.Option(min=1, max=100_000, help="Children asked for and not yet taught.")] = 800,
     rounds: Annotated[int, typer.Option(min=1, max=100_000, help="Pairs of observe and propose that are timed.")] = 400,
     output: FormatOption = Format.TEXT,
