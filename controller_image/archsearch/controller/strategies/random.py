@@ -48,8 +48,10 @@ class Random:
         return hashlib.sha256(f"random/{self._seed}/{self._told}".encode()).hexdigest()
 
     def summary(self) -> Summary:
-        """The entropy of a uniform draw."""
-        return Summary(entropy=self._entropy(self.propose(0).genotype, self._space.stage(0)))
+        """The entropy of a uniform draw from the stage of the last child."""
+        stream = generator(self._seed, "summary")
+        genotype = self._space.sample(lambda options: int(stream.integers(options)), self._stage)
+        return Summary(entropy=self._entropy(genotype, self._stage))
 
     def decisions(self, stage: int) -> tuple[OptionProbabilities, ...]:
         """Uniform over the legal options (exact where no decision narrows another), averaged over uniform children."""
