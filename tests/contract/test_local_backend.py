@@ -4,7 +4,9 @@ import asyncio
 import json
 import os
 import random
+import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -186,6 +188,20 @@ async def test_an_audit_derives_every_child_and_the_policy(finished: Finished) -
     assert found.agrees
     assert (found.children, found.observations) == (4, 4)
     assert found.stored_hash == found.derived_hash
+
+
+def test_an_audit_says_which_child_was_not_the_policys(finished: Finished, tmp_path: Path) -> None:
+    shutil.copytree(finished[0], tmp_path / "run")
+    record = load_record(tmp_path / "run")
+    token = (record.trials[2].genotype[0] + 1) % 4
+    with sqlite3.connect(tmp_path / "run" / "ledger.db") as database:
+        database.execute("UPDATE trials SET payload = json_set(payload, '$.genotype[0]', ?) WHERE child = 2", (token,))
+    database.close()
+    command = (*ARCHSEARCH, "audit", str(tmp_path / "run"))
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "child 2 differs" in done.stdout
+    assert "child 0 differs" not in done.stdout
 
 
 async def test_a_finished_search_starts_no_process_again(finished: Finished) -> None:

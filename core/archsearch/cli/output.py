@@ -20,6 +20,8 @@ class Format(StrEnum):
     YAML = "yaml"
 
 
+_UNBOUNDED = 10_000
+
 FormatOption = Annotated[Format, typer.Option("-o", "--output", help="text for people; json or yaml for programs.")]
 """``-o``, the same for every command."""
 
@@ -36,7 +38,9 @@ def emit(data: Any, form: Format, text: Callable[[Console], None]) -> None:
         yaml.default_flow_style = False
         yaml.dump(data, sys.stdout)
     else:
-        text(Console(highlight=False, soft_wrap=True))
+        # Into a file or a pipe nothing is cut to the width of a terminal that is not there.
+        width = None if sys.stdout.isatty() else _UNBOUNDED
+        text(Console(highlight=False, soft_wrap=True, width=width))
 
 
 def complain(text: str) -> None:

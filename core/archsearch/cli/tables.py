@@ -39,7 +39,8 @@ def trials_table(record: SearchRecord, trials: Iterable[Trial]) -> Table:
     tests = [name for name in _test_metrics(metric, [trial.metrics for trial in listed]) if name != metric]
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("child", "phase", "reward", metric, *tests, "taught", "attempts", "time", "note"):
-        table.add_column(name, justify="left" if name in ("phase", "note") else "right")
+        told = name in ("phase", "note")
+        table.add_column(name, justify="left" if told else "right", no_wrap=name != "note", overflow="fold")
     for trial in listed:
         table.add_row(
             str(trial.index),

@@ -92,7 +92,7 @@ async def derive(
         finally:
             await process.close()
     except ControllerError as error:
-        raise ProcessFailedError(f"the ledger cannot be replayed: {error}; the end of {log}:\n{tail(log)}") from error
+        raise ProcessFailedError(f"the ledger cannot be replayed: {error}{tail(log)}") from error
 
 
 class Controller:
@@ -214,7 +214,7 @@ class Controller:
             self._process = None
 
     def _give_up(self, why: str) -> None:
-        self._failure = ProcessFailedError(f"{why}; the end of {self._log}:\n{tail(self._log)}")
+        self._failure = ProcessFailedError(f"{why}{tail(self._log)}")
         self._wake()
 
     # --- calls --------------------------------------------------------------------------------------------------------

@@ -76,15 +76,15 @@ def kill(process: asyncio.subprocess.Process) -> None:
 
 
 def tail(log: Path) -> str:
-    """The last lines of a log, for a message."""
+    """The last lines of a log, to end a message with; nothing where there are none."""
     try:
         with log.open("rb") as file:
             file.seek(0, os.SEEK_END)
             file.seek(max(0, file.tell() - _TAIL))
             text = file.read().decode("utf-8", "replace").strip()
-    except OSError as error:
-        return f"({log} cannot be read: {error})"
-    return text or f"({log} is empty)"
+    except OSError:
+        return ""
+    return f"; the end of {log}:\n{text}" if text else ""
 
 
 def how(returncode: int | None) -> str:

@@ -103,8 +103,7 @@ class WarmRunner:
         if self._deaths >= _DEATHS:
             state = how(None if self._process is None else self._process.returncode)
             raise ProcessFailedError(
-                f"the process that starts children {state}, {self._deaths} times in a row; the end of {self._log}:\n"
-                f"{tail(self._log)}"
+                f"the process that starts children {state}, {self._deaths} times in a row{tail(self._log)}"
             )
         # SIGTERM, not SIGKILL, when we die: it still has children, and their own processes, to end.
         self._process = await spawn(self._command, log=self._log, orphan_signal=signal.SIGTERM)

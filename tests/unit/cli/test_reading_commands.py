@@ -1,0 +1,183 @@
+"""trials, show, best and audit on a folder: what they print for people and for programs, and what they refuse."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from archsearch.api import ArchitectureSearch
+from archsearch.cli import main
+from archsearch.controller_contract import PolicyState
+from archsearch.engine.model import Outcome, Phase, Result, Trial
+from archsearch.engine.record import HumanBaseline
+from archsearch.local.store import Store, outcome_columns
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+MANIFEST = {
+    "apiVersion": "archsearch.io/v1alpha1",
+    "kind": "ArchitectureSearch",
+    "metadata": {"name": "small"},
+    "spec": {
+        "searchSpace": {"choices": [{"name": "a", "values": [0, 1]}, {"name": "b", "values": [0, 1]}]},
+        "trials": {"max": 4},
+        "trial": {"task": {"custom": {}}, "command": ["true"]},
+    },
+}
+
+
+def trial(index: int, genotype: tuple[int, int], **fields: Any) -> Trial:
+    return Trial(
+        index=index,
+        genotype=genotype,
+        architecture={"kind": "choices", "values": {"a": genotype[0], "b": genotype[1]}},
+        policy_version=0,
+        log_probability=-1.5,
+        created=NOW,
+        **fields,
+    )
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A search that has ended: two children succeeded, one failed, one reuses the first."""
+    search = ArchitectureSearch.model_validate_json(json.dumps(MANIFEST))
+    good = {"phase": Phase.SUCCEEDED, "attempts": 1, "seconds": 61.0, "completed": NOW + timedelta(seconds=61)}
+    children = (
+        trial(0, (0, 1), reward=0.5, metrics={"accuracy": 0.5, "testAccuracy": 0.4}, observation=0, **good),
+        trial(
+            1, (1, 1), phase=Phase.FAILED, attempts=3, failures=3, reason="ExitCode", message="[red]3", observation=1
+        ),
+        trial(2, (1, 0), reward=0.75, metrics={"accuracy": 0.75, "testAccuracy": 0.7}, observation=2, **good),
+        trial(3, (0, 1), reward=0.5, metrics={"accuracy": 0.5}, observation=3, phase=Phase.SUCCEEDED, reuse_of=0),
+    )
+    state = PolicyState(strategy="reinforce", version=4, asked=4, hash="0123456789abcdef", entropy=0.5)
+    with Store.create(tmp_path / "ledger.db", search, search.spec.strategy.resolved(), NOW, {"torch": "2"}) as store:
+        store.write(kinds=(), trials=children, policy=(state,), warnings=("careful",), active_seconds=125.0)
+        store.put_human(HumanBaseline(architecture={"kind": "choices"}, metrics={"accuracy": 0.625}, seconds=60.0))
+        ended = Outcome(Result.SUCCEEDED, "MaxTrialsReached", "all 4 children have ended")
+        store.write(kinds=(), search=outcome_columns(ended))
+        store.finish()
+    return tmp_path
+
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs the program in this process; exit code, stdout, stderr."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["archsearch", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        printed = capsys.readouterr()
+        code = ended.value.code
+        return (code if isinstance(code, int) else 0), printed.out, printed.err
+
+    return call
+
+
+def test_trials_lists_every_child_for_people(folder: Path, run: Run) -> None:
+    code, out, _ = run("trials", folder)
+    header, *rows = out.splitlines()
+    assert code == 0
+    assert header.split() == [
+        *("child", "phase", "reward", "accuracy", "testAccuracy", "taught", "attempts", "time", "note")
+    ]
+    assert len(rows) == 4
+    assert "[red]3" in rows[1]
+    assert "reuses 0" in rows[3]
+
+
+def test_trials_gives_programs_the_same_in_json_and_yaml(folder: Path, run: Run) -> None:
+    code, out, err = run("trials", folder, "-o", "json")
+    data = json.loads(out)
+    assert (code, err) == (0, "")
+    assert [child["phase"] for child in data] == ["Succeeded", "Failed", "Succeeded", "Succeeded"]
+    assert data[0]["sampledBy"] == {"policyVersion": 0, "logProbability": -1.5}
+    assert data[0]["completionTime"] == "2026-01-02T03:05:06.000+00:00"
+    assert "reward" not in data[1]
+    assert data[3]["reuseOf"] == 0
+    _, out, _ = run("trials", folder, "-o", "yaml")
+    assert YAML(typ="safe").load(out) == data
+
+
+def test_best_ranks_distinct_children(folder: Path, run: Run) -> None:
+    _, out, _ = run("best", folder, "-o", "json")
+    assert [child["index"] for child in json.loads(out)] == [2, 0]
+    _, out, _ = run("best", folder, "-n", 1, "-o", "json")
+    assert [child["index"] for child in json.loads(out)] == [2]
+
+
+def test_show_sums_the_search_up(folder: Path, run: Run) -> None:
+    _, out, _ = run("show", folder)
+    assert out.splitlines()[0] == "small: Succeeded (MaxTrialsReached: all 4 children have ended)"
+    for line in (
+        "  children    4 of 4, 1 failed, 1 reused",
+        "  best        child 2: accuracy 0.75, testAccuracy 0.7",
+        "  human       accuracy 0.625",
+        "  policy      reinforce, version 4, 0123456789ab, entropy 0.5",
+        "  time        2:05 active, 2:02 of training",
+        "  warning     careful",
+    ):
+        assert line in out.splitlines()
+
+
+def test_show_gives_programs_everything_but_the_children(folder: Path, run: Run) -> None:
+    _, out, _ = run("show", folder, "-o", "json")
+    data = json.loads(out)
+    assert data["state"] == "Succeeded"
+    assert data["counts"] == {
+        "pending": 0,
+        "running": 0,
+        "succeeded": 3,
+        "failed": 1,
+        "stopped": 0,
+        "reused": 1,
+        "duplicates": 0,
+    }
+    assert data["best"]["index"] == 2
+    assert data["strategy"]["reinforce"]["preset"] == "Fast"
+    assert "pid" not in data
+
+
+def test_show_child_gives_its_architecture(folder: Path, run: Run) -> None:
+    _, out, _ = run("show", folder, "--child", 2, "-o", "json")
+    assert json.loads(out)["architecture"] == {"kind": "choices", "values": {"a": 1, "b": 0}}
+    _, out, _ = run("show", folder, "--child", 1)
+    assert out.splitlines()[0] == "child 1: Failed (ExitCode: [red]3)"
+
+
+def test_a_child_that_is_not_there_is_refused_with_those_that_are(folder: Path, run: Run) -> None:
+    code, out, err = run("show", folder, "--child", 4)
+    assert (code, out) == (2, "")
+    assert err == "archsearch: --child 4: there is no such child; there are: 0 to 3\n"
+
+
+@pytest.mark.parametrize("command", ["trials", "show", "best", "audit"])
+def test_what_is_no_search_is_refused_in_a_sentence(tmp_path: Path, run: Run, command: str) -> None:
+    code, out, err = run(command, tmp_path / "nothing", "-o", "json")
+    assert (code, out) == (2, "")
+    assert err.startswith(f"archsearch: {tmp_path / 'nothing'} does not exist")
+    (tmp_path / "ledger.db").write_bytes(b"x" * 4096)
+    code, out, err = run(command, tmp_path)
+    assert (code, out) == (2, "")
+    assert "not a ledger of archsearch" in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    "arguments", [("trials",), ("show", ".", "--child", "-1"), ("best", ".", "-o", "xml"), ("fly",)]
+)
+def test_wrong_usage_exits_with_2(run: Run, arguments: tuple[str, ...]) -> None:
+    code, out, _ = run(*arguments)
+    assert (code, out) == (2, "")
+
+
+def test_version_is_printed(run: Run) -> None:
+    assert run("--version")[1].startswith("archsearch 0.")
