@@ -92,13 +92,16 @@ async def _until_told(
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
 
+    # What was ignored when we were started (nohup, a shell's background job) stays ignored.
+    heard = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+
     def told_to_stop() -> None:
-        for number in _SIGNALS:
+        for number in heard:
             loop.remove_signal_handler(number)  # a second one ends this process at once; the ledger bears it
         shown.say("stopping: children are ended, the ledger is safe (once more to leave at once)")
         stop.set()
 
-    for number in _SIGNALS:
+    for number in heard:
         loop.add_signal_handler(number, told_to_stop)
     return await run_search(search, folder, base=base, source=source, progress=shown, stop=stop)
 

@@ -43,7 +43,7 @@ async def train_human(
     runner: Runner,
     next_event: Callable[[], Awaitable[bool]],
 ) -> HumanBaseline | None:
-    """Train the human baseline once; None if it was interrupted or lost.
+    """Train the human baseline once; None if it was interrupted.
 
     ``next_event`` waits for a wake-up, and is False once the run must end.
     """
@@ -52,7 +52,7 @@ async def train_human(
     while True:
         status = runner.status(HUMAN, files)
         if status is None:
-            return None
+            return HumanBaseline(architecture=architecture, reason="AttemptLost: the processes that ran it are gone")
         if isinstance(status, Ended):
             return _judged(record, architecture, status)
         if not await next_event():

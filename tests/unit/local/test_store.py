@@ -129,7 +129,9 @@ def test_a_file_is_not_a_folder(tmp_path: Path) -> None:
         load_record(tmp_path / "file")
 
 
-@pytest.mark.parametrize("content", [b"", b"not a database" * 100, random.Random(0).randbytes(5000)], ids=["empty", "text", "noise"])
+@pytest.mark.parametrize(
+    "content", [b"", b"not a database" * 100, random.Random(0).randbytes(5000)], ids=["empty", "text", "noise"]
+)
 @pytest.mark.parametrize("readonly", [True, False])
 def test_what_is_no_ledger_is_refused(tmp_path: Path, content: bytes, readonly: bool) -> None:
     (tmp_path / "ledger.db").write_bytes(content)
