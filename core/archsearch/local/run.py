@@ -56,7 +56,10 @@ async def run_search(
             run = Loop(search, place, base, store, header, runner, progress or Silent(), stop, extras or Extras())
             await run.to_the_end()
         elif progress is not None:
-            progress.say("this search has ended already; raise spec.trials.max to go on, or give another --out")
+            progress.say(
+                "this search has ended already; raise spec.trials.max to go on with it, "
+                "or remove the folder (or give another with --out) to start anew"
+            )
         return store.record()
 
 
