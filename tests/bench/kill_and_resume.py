@@ -8,6 +8,7 @@ process behind; what it leaves in the folder must lead to the same children, rew
 """
 
 import argparse
+import asyncio
 import json
 import os
 import random
@@ -26,6 +27,7 @@ from typing import Any
 
 import psutil
 
+from archsearch.local.audit import audit
 from archsearch.local.crash import KINDS, VARIABLE
 from archsearch.local.record import load_record
 
@@ -232,6 +234,11 @@ def wait_for(condition: Callable[[], Any], *, ended: subprocess.Popen[bytes] | N
     raise AssertionError("what was waited for did not happen")
 
 
+def agrees(folder: Path) -> bool:
+    """Whether ``archsearch audit`` derives the same children and the same policy from the ledger."""
+    return asyncio.run(audit(load_record(folder))).agrees
+
+
 def main() -> int:
     """Run the bench."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -244,17 +251,21 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="archsearch-kill-") as place:
         result = measure(Path(place), options.kills, options.children, options.seconds, random.Random(options.seed))
     print(json.dumps(result, indent=2) if options.output == "json" else result)
-    return 0 if result["equal"] else 1
+    return 0 if result["equal"] and result["auditsAgree"] else 1
 
 
 def measure(root: Path, kills: int, children: int, seconds: float, rng: random.Random) -> dict[str, Any]:
-    """The whole bench: an undisturbed search, one for the crash points, as many as it takes for the random kills."""
+    """The whole bench: an undisturbed search, one for the crash points, and one for the random kills.
+
+    Where the search ends before it was killed often enough, another one takes the kills that are left.
+    """
     kill = Kill(root, children, seconds)
     kill.finish(root / "undisturbed")
     wanted = fingerprint(root / "undisturbed")
     kill_at_points(kill, root / "points", POINTS)
     kill.write_manifest()
     equal = {"points": fingerprint(root / "points") == wanted}
+    audits = [agrees(root / "points")]
     images = Kill(root / "images", 3, manifest=IMAGES)
     images.finish(images.root / "undisturbed")
     kill_at_points(images, images.root / "points", HUMAN_POINTS)
@@ -262,16 +273,19 @@ def measure(root: Path, kills: int, children: int, seconds: float, rng: random.R
     done, victims = 0, Counter[str]()
     while done < kills:
         folder = root / f"random{len(equal)}"
-        drawn = [rng.choice(VICTIMS) for _ in range(min(12, kills - done))]
-        done += kill_at_random(kill, folder, rng, drawn)
-        victims.update(drawn)
+        drawn = [rng.choice(VICTIMS) for _ in range(kills - done)]
+        killed = kill_at_random(kill, folder, rng, drawn)
+        done += killed
+        victims.update(drawn[:killed])
         equal[folder.name] = fingerprint(folder) == wanted
+        audits.append(agrees(folder))
     return {
         "kills": done,
         "points": len(POINTS) + len(HUMAN_POINTS),
         "victims": dict(victims),
         "searches": len(equal),
         "equal": all(equal.values()),
+        "auditsAgree": all(audits),
         "hash": wanted["hash"],
     }
 
