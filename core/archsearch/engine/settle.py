@@ -42,6 +42,14 @@ def settled(spec: SearchSpec, trial: Trial, attempt: Attempt, now: datetime) -> 
 def _verdict(spec: SearchSpec, attempt: Attempt) -> tuple[dict[str, float], float] | _Failure:
     if attempt.exit_code != 0:
         return _bad_exit(attempt)
+    measured = _measured(spec, attempt)
+    if isinstance(measured, _Failure) and attempt.reason is not None:
+        # A program may answer our SIGTERM by exit(0): what it could not report then is no fault of its report.
+        return _bad_exit(attempt)
+    return measured
+
+
+def _measured(spec: SearchSpec, attempt: Attempt) -> tuple[dict[str, float], float] | _Failure:
     report = parse_report(attempt.report)
     if isinstance(report, Report) and report.error is not None:
         shared = report.error.scope is ErrorScope.SEARCH
