@@ -21,10 +21,11 @@ def human_baseline(search: ArchitectureSearch) -> Architecture | None:
     That makes 4 layers for digits, 6 for Fashion-MNIST and CIFAR-10. It knows the task only, not the user's options,
     so it need not be a child of the search space. Trained with the task's own epochs, it costs the budget of one child.
 
-    Only for imageClassification of a convolutional space: other tasks and programs read other architectures.
+    Only for imageClassification of a convolutional space by the default trial program: other tasks and programs read
+    other architectures.
     """
     task = search.spec.trial.task.image_classification
-    if task is None or search.spec.search_space.kind != KIND:
+    if task is None or search.spec.search_space.kind != KIND or search.spec.trial.command is not None:
         return None
     return _stack(_stages(_image_size(task.dataset)))
 

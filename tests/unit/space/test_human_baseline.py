@@ -68,6 +68,7 @@ CHOICES = {"choices": [{"name": "width", "values": [1, 2]}]}
 WITHOUT: list[tuple[str, dict[str, Any], dict[str, Any], dict[str, Any]]] = [
     ("tabular", {"tabular": {"table": "table.csv"}}, CHOICES, {}),
     ("custom", {"custom": {}}, CONVOLUTIONAL, {"command": ["train"]}),
+    ("images, trained by one's own program", _images(digits={}), CONVOLUTIONAL, {"command": ["train"]}),
     ("images of a choices space, trained by one's own program", _images(digits={}), CHOICES, {"command": ["train"]}),
 ]
 
