@@ -117,6 +117,15 @@ def test_pictures_are_scaled_and_classes_sorted(tmp_path: Path) -> None:
     assert read("imageFolder", tmp_path, size=5, grey=True).shape == (1, 5, 5)
 
 
+@pytest.mark.parametrize("name", ["deep.png", "deep.tif", "deep.pgm"])
+def test_pictures_of_16_bits_keep_their_shades(tmp_path: Path, name: str) -> None:
+    pictures(tmp_path, ("cat", "dog"), count=1)
+    ramp = np.repeat(np.arange(8, dtype=np.uint16)[None] * 9362, 8, axis=0)  # 0 to 65,534 from left to right
+    Image.fromarray(ramp).save(tmp_path / "cat" / name)
+    deep = read("imageFolder", tmp_path, size=8, grey=True).training.pixels[1, 0]
+    assert deep[0].tolist() == [shade * 9362 >> 8 for shade in range(8)]
+
+
 def test_pictures_with_parts_of_their_own(tmp_path: Path) -> None:
     for part, count in (("train", 5), ("validation", 2), ("test", 3)):
         pictures(tmp_path / part, count=count)
@@ -177,6 +186,10 @@ def _broken_png() -> bytes:
     return file.getvalue()[:-500]
 
 
+def _floats(file: Path) -> None:
+    Image.fromarray(np.linspace(0, 1, 64, dtype=np.float32).reshape(8, 8)).save(file)
+
+
 def _nothing(folder: Path) -> None:
     del folder
 
@@ -224,6 +237,7 @@ BAD = [
     ("imageFolder", pictures, _spoil("cat/1.png", lambda b: _broken_png()), "DataCorrupt", "1.png"),
     ("imageFolder", pictures, _spoil("cat/1.png", lambda b: b"no picture"), "DataCorrupt", "1.png"),
     ("imageFolder", pictures, _spoil("dog/2.png", lambda b: b""), "DataCorrupt", "2.png"),
+    ("imageFolder", pictures, lambda f: _floats(f / "cat" / "9.tif"), "DataUnreadable", "9.tif"),
     (
         "imageFolder",
         lambda f: pictures(f / "train"),

@@ -77,7 +77,8 @@ def _read(file: Path, size: int, grey: bool) -> Pixels:
     """(channels, size, size)."""
     try:
         with Image.open(file) as picture:
-            upright = ImageOps.exif_transpose(picture).convert("L" if grey else "RGB")
+            upright = ImageOps.exif_transpose(picture)
+            upright = _eight_bits(file, upright, picture.format).convert("L" if grey else "RGB")
             scaled = upright.resize((size, size), Image.Resampling.BICUBIC)
     except UnidentifiedImageError as error:
         raise files.corrupt(file, "it is no picture that Pillow knows") from error
@@ -88,3 +89,14 @@ def _read(file: Path, size: int, grey: bool) -> Pixels:
         raise files.corrupt(file, f"it is a broken picture ({error})") from error
     pixels = np.asarray(scaled, dtype=np.uint8)
     return pixels[None] if grey else np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+def _eight_bits(file: Path, picture: Image.Image, form: str | None) -> Image.Image:
+    """``picture`` with values of 0 to 255: Pillow's own conversion cuts deeper ones off, so that all would be white."""
+    if picture.mode.startswith("I;16") or (picture.mode == "I" and form == "PPM"):  # PGM of 16 bits: 0 to 65535
+        return Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
+    if picture.mode in ("I", "F"):
+        numbers = "whole numbers" if picture.mode == "I" else "floats"
+        problem = f"its pixels are {numbers} of 32 bits, of which none is known to be white"
+        raise SearchError("DataUnreadable", f"{file}: {problem}; save it with 8 or 16 bits")
+    return picture
