@@ -136,8 +136,6 @@ def _end_as(status: int) -> NoReturn:
         os.kill(os.getpid(), -code)
     os._exit(code if code >= 0 else 128 - code)
 
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
 
 def _not_blocking(descriptor: int) -> int:
     os.set_blocking(descriptor, False)
