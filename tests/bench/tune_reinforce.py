@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from archsearch.api import Choice, ConvolutionalSpace, Depth, ReinforceStrategy, SearchSpace, Strategy
-from archsearch.controller.strategy import make
+from archsearch.controller.strategies import make
 from archsearch.controller_contract import Observation
 from archsearch.space import build
 from archsearch.space.base import Genotype, Space

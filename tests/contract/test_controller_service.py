@@ -20,7 +20,7 @@ from archsearch.api import Choice, SearchSpace, Strategy
 from archsearch.controller.__main__ import main
 from archsearch.controller.service import Limits, Service
 from archsearch.controller.session import Session
-from archsearch.controller.strategy import make
+from archsearch.controller.strategies import make
 from archsearch.controller_client import ControllerClient, ControllerRefused, ControllerUnreachable, Timeouts
 from archsearch.controller_contract import Ask, Observation, Problem, Proposal, Tell
 from archsearch.space import build

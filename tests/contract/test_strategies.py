@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 
 from archsearch.api import SearchSpace, Strategy
 from archsearch.controller.session import Session
+from archsearch.controller.strategies import STRATEGIES, make
 from archsearch.controller.strategy import Strategy as Policy
-from archsearch.controller.strategy import make, registry
 from archsearch.controller_contract import Ask, Mismatch, Observation, ReplayRequest, Tell
 from archsearch.space import Anchor, Decision, Draw, Genotype, Graph, Space, build, walk
 
-STRATEGIES: dict[str, dict[str, Any]] = {
+CONFIGURED: dict[str, dict[str, Any]] = {
     "random": {"random": {}},
     "default": {},
     "paper": {"reinforce": {"preset": "Paper"}},
@@ -108,7 +108,7 @@ def space_of(name: str) -> Space:
 
 
 def policy_of(strategy: str, space: str, seed: int = 5) -> Policy:
-    return make(Strategy.model_validate_json(json.dumps(STRATEGIES[strategy])), space_of(space), seed)
+    return make(Strategy.model_validate_json(json.dumps(CONFIGURED[strategy])), space_of(space), seed)
 
 
 def session_of(strategy: str, space: str, seed: int = 5) -> Session:
@@ -140,13 +140,13 @@ def live(session: Session, waiting: Sequence[int]) -> list[Ask | Tell]:
     return log
 
 
-every = pytest.mark.parametrize("strategy", STRATEGIES)
+every = pytest.mark.parametrize("strategy", CONFIGURED)
 everywhere = pytest.mark.parametrize("space", [*SPACES, "narrowing"])
 
 
 def test_every_strategy_of_the_api_has_a_factory_and_is_tried_here() -> None:
-    tried = {Strategy.model_validate_json(json.dumps(settings)).resolved().kind for settings in STRATEGIES.values()}
-    assert set(registry()) == set(Strategy.model_fields) == {"random", "reinforce"} == tried
+    tried = {Strategy.model_validate_json(json.dumps(settings)).resolved().kind for settings in CONFIGURED.values()}
+    assert set(STRATEGIES) == set(Strategy.model_fields) == {"random", "reinforce"} == tried
 
 
 @every
@@ -301,7 +301,7 @@ def test_a_fresh_process_replays_to_the_same_hash_and_goes_on_alike() -> None:
         "import sys, json\n"
         "from archsearch.api import SearchSpace, Strategy\n"
         "from archsearch.controller.session import Session\n"
-        "from archsearch.controller.strategy import make\n"
+        "from archsearch.controller.strategies import make\n"
         "from archsearch.controller_contract import ReplayRequest\n"
         "from archsearch.space import build\n"
         "space_json, strategy_json, request = sys.stdin.read().splitlines()\n"
@@ -311,7 +311,7 @@ def test_a_fresh_process_replays_to_the_same_hash_and_goes_on_alike() -> None:
         "state = session.replay(ReplayRequest.model_validate_json(request).log)\n"
         "print(json.dumps([state.hash, session.propose(30).genotype, 'torch._dynamo' in sys.modules]))\n"
     )
-    given_lines = [json.dumps(SPACES["skips, growing"]), json.dumps(STRATEGIES[strategy]), request.model_dump_json()]
+    given_lines = [json.dumps(SPACES["skips, growing"]), json.dumps(CONFIGURED[strategy]), request.model_dump_json()]
     answer = subprocess.run(
         [sys.executable, "-c", program], input="\n".join(given_lines), capture_output=True, text=True, check=True
     )

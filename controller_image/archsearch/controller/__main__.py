@@ -22,7 +22,7 @@ from archsearch.api import SearchSpace, Strategy
 from archsearch.api.base import Model
 from archsearch.controller.service import Service
 from archsearch.controller.session import Session
-from archsearch.controller.strategy import make
+from archsearch.controller.strategies import make
 from archsearch.space import build
 
 TOKEN_VARIABLE = "ARCHSEARCH_TOKEN"  # noqa: S105 - the variable's name

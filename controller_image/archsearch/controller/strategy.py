@@ -8,15 +8,13 @@ spreads its work over replicas does so behind the same methods: what it folds in
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
-from archsearch.api import Strategy as StrategySpec
 from archsearch.controller_contract import Observation, OptionProbabilities
-from archsearch.space.base import Genotype, Space
+from archsearch.space.base import Genotype
 
 
 @dataclass(frozen=True)
@@ -81,25 +79,3 @@ def generator(seed: int, purpose: str, index: int = 0) -> np.random.Generator:
     """
     digest = hashlib.sha256(f"archsearch/{purpose}/{seed}/{index}".encode()).digest()
     return np.random.Generator(np.random.PCG64(int.from_bytes(digest, "big")))
-
-
-def make(strategy: StrategySpec, space: Space, seed: int) -> Strategy:
-    """The strategy that a manifest describes, before any ask or tell; presets are filled in here if they are not yet.
-
-    Raises:
-        ValueError: ``strategy`` is of a kind that this release does not have, or does not fit ``space``.
-    """
-    resolved = strategy.resolved()
-    factories = registry()
-    if resolved.kind not in factories:
-        raise ValueError(f"strategy is {resolved.kind!r}; this controller has: {', '.join(sorted(factories))}")
-    return factories[resolved.kind](resolved.chosen, space, seed)
-
-
-def registry() -> Mapping[str, Callable[..., Strategy]]:
-    """How each field of ``spec.strategy`` becomes a strategy: ``factory(settings, space, seed)``."""
-    # Imported here, for the modules of strategies import this one.
-    from archsearch.controller.strategies.random import Random
-    from archsearch.controller.strategies.reinforce import Reinforce
-
-    return {Random.name: Random, Reinforce.name: Reinforce}

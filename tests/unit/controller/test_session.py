@@ -8,7 +8,8 @@ import pytest
 from archsearch.api import Choice, SearchSpace, Strategy
 from archsearch.controller.fold import Refused
 from archsearch.controller.session import Session
-from archsearch.controller.strategy import Sampled, make
+from archsearch.controller.strategies import make
+from archsearch.controller.strategy import Sampled
 from archsearch.controller.strategy import Strategy as Policy
 from archsearch.controller_contract import Ask, Observation, PolicyState, Tell
 from archsearch.space import Genotype, build

@@ -1,1 +1,25 @@
-"""Strategies: one module each, behind the seam in ``archsearch.controller.strategy``."""
+"""The strategies of this release, each in a file of its own."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from archsearch.api import Strategy as StrategySpec
+from archsearch.controller.strategies.random import Random
+from archsearch.controller.strategies.reinforce import Reinforce
+from archsearch.controller.strategy import Strategy
+from archsearch.space.base import Space
+
+STRATEGIES: Mapping[str, Callable[..., Strategy]] = MappingProxyType({Random.name: Random, Reinforce.name: Reinforce})
+"""How each field of ``spec.strategy`` becomes a strategy: ``factory(settings, space, seed)``."""
+
+
+def make(strategy: StrategySpec, space: Space, seed: int) -> Strategy:
+    """The strategy that a manifest describes, before any ask or tell; presets are filled in here if they are not yet.
+
+    Raises:
+        ValueError: ``strategy`` is of a kind that this release does not have, or does not fit ``space``.
+    """
+    resolved = strategy.resolved()
+    if resolved.kind not in STRATEGIES:
+        raise ValueError(f"strategy is {resolved.kind!r}; this controller has: {', '.join(sorted(STRATEGIES))}")
+    return STRATEGIES[resolved.kind](resolved.chosen, space, seed)
