@@ -7,7 +7,7 @@ They hold for the tasks and the trial program that come with archsearch; where a
 import json
 from collections.abc import Iterator
 
-from archsearch.api import ArchitectureSearch, SearchSpec
+from archsearch.api import ArchitectureSearch, Direction, SearchSpec
 from archsearch.api.base import FieldError
 from archsearch.manifest import suggesting
 
@@ -23,11 +23,13 @@ METRICS = {
 }
 """Metrics of the built-in tasks that may be sought; what is measured on the test part never teaches."""
 TEST_METRICS = ("testaccuracy", "testloss")
+BETTER = {"accuracy": Direction.MAXIMIZE, "loss": Direction.MINIMIZE}
+"""Metrics of imageClassification that nobody seeks the other way round."""
 
 
 def broken_rules(search: ArchitectureSearch) -> Iterator[FieldError]:
     """Every rule that ``search`` breaks, paths from the top of the manifest."""
-    for rule in (_metric, _target, _same_numbers, _table_options, _best_of_last, _reproducible):
+    for rule in (_metric, _direction, _target, _same_numbers, _table_options, _best_of_last, _reproducible):
         yield from rule(search.spec)
 
 
@@ -48,6 +50,16 @@ def _metric(spec: SearchSpec) -> Iterator[FieldError]:
         hint = f"; did you mean {near}?" if near else ""
         text = f'"{metric}" is not allowed; {spec.trial.task.kind} reports {", ".join(known)}{hint}'
         yield FieldError(path, text, "NotAnOption", allowed=known, suggestion=near)
+
+
+def _direction(spec: SearchSpec) -> Iterator[FieldError]:
+    """``metric: loss`` alone would seek the worst networks, for hours, and call the worst of them the best."""
+    metric, given = spec.objective.metric, spec.objective.direction
+    if _own_program(spec) or spec.trial.task.kind != "imageClassification" or BETTER.get(metric, given) is given:
+        return
+    wanted = BETTER[metric].value
+    text = f"{given.value} would seek the worst {metric}; set direction: {wanted}"
+    yield FieldError(("spec", "objective", "direction"), text, allowed=(wanted,), suggestion=wanted)
 
 
 def _target(spec: SearchSpec) -> Iterator[FieldError]:
