@@ -49,7 +49,8 @@ class ForbiddenChange:
 def immutable_changes(old: ArchitectureSearch, new: ArchitectureSearch) -> tuple[ForbiddenChange, ...]:
     """The edits from ``old`` to ``new`` that a living search does not allow; empty: all of them are allowed.
 
-    A default that is written out is no change. Lists are compared as a whole.
+    A default that is written out is no change. Lists of objects are compared one by one where they are of equal
+    length, other lists as a whole.
     """
     before, after = (search.model_dump(mode="json", by_alias=True, exclude_none=True) for search in (old, new))
     fixed = FIXED_WHERE_REPRODUCIBLE if old.spec.trials.reproducible else ()
@@ -66,8 +67,15 @@ def _differences(path: Path, old: Any, new: Any) -> Iterator[tuple[Path, Any, An
     if isinstance(old, dict) and isinstance(new, dict):
         for key in (*old, *(key for key in new if key not in old)):
             yield from _differences((*path, key), old.get(key), new.get(key))
+    elif _objects(old) and _objects(new) and len(old) == len(new):
+        for place, (was, becomes) in enumerate(zip(old, new, strict=True)):
+            yield from _differences((*path, place), was, becomes)
     elif type(old) is not type(new) or old != new:
         yield path, old, new
+
+
+def _objects(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, dict) for item in value)
 
 
 def _words(value: Any) -> str:

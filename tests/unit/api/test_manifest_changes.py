@@ -88,9 +88,16 @@ def test_how_much_and_where_may_change_while_a_search_lives(path: str, value: An
         (
             "spec.searchSpace",
             {"choices": [{"name": "w", "values": [1, 3]}]},
+            "spec.searchSpace.choices[0].values",
+            [1, 2],
+            [1, 3],
+        ),
+        (
+            "spec.searchSpace",
+            {"choices": [{"name": "w", "values": [1, 2]}, {"name": "v", "values": [1, 2]}]},
             "spec.searchSpace.choices",
             [{"name": "w", "values": [1, 2]}],
-            [{"name": "w", "values": [1, 3]}],
+            [{"name": "w", "values": [1, 2]}, {"name": "v", "values": [1, 2]}],
         ),
     ],
 )
