@@ -18,6 +18,7 @@ from archsearch.page.facts import Facts
 from archsearch.page.manifest import manifest_yaml
 from archsearch.page.networks import Card
 from archsearch.page.numbers import duration, moment, number, plural
+from archsearch.page.story import story
 from archsearch.page.style import png, svg
 from archsearch.space import GenotypeError, Space, build
 from archsearch.space.base import Architecture
@@ -153,6 +154,7 @@ def _render(report: _Report) -> str:
     return _environment().get_template("report.html.jinja").render(
         record=report.record,
         facts=report.facts,
+        story=story(report.facts),
         cards=report.drawn_cards(),
         pictures=pictures,
         manifest=manifest_yaml(report.record),

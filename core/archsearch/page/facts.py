@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from archsearch.api import Direction
 from archsearch.engine.leaderboard import Counts, counts, mean, times_sampled, top
 from archsearch.engine.model import Phase, Trial
 from archsearch.engine.record import SearchRecord
@@ -232,63 +231,6 @@ class Facts:
         return sum(
             float(v) for name, v in limits.items() if name.endswith("/gpu") and str(v).replace(".", "").isdigit()
         )
-
-    def story(self) -> list[str]:
-        """The outcome in plain words, a paragraph each."""
-        return [part for part in (self._ending(), self._found(), self._caution()) if part]
-
-    def _ending(self) -> str:
-        tally, outcome = self.counts, self.record.outcome
-        asked = f"{plural(tally.total, 'child was', 'children were')} asked for: {tally.trained:,} trained"
-        asked += (
-            f", {plural(tally.reused_succeeded, 'duplicate')} that took an earlier result over"
-            if tally.reused_succeeded
-            else ""
-        )
-        asked += f", {tally.failed:,} failed" if tally.failed else ""
-        asked += f", {tally.stopped:,} stopped" if tally.stopped else ""
-        if outcome is None:
-            return f"This search is not finished. So far {asked}."
-        ended = "ended" if outcome.result.value == "Succeeded" else "failed"
-        reason = outcome.message.strip().rstrip(".") or outcome.reason
-        return f"The search {ended}: {reason} ({outcome.reason}). {asked[0].upper()}{asked[1:]}."
-
-    def _found(self) -> str:
-        if not self.best:
-            return "No child has a reward, so there is nothing to compare."
-        best, scale = self.best[0], self.scales[self.metric]
-        value = best.metrics.get(self.metric)
-        text = f"The best child, number {best.index}, reached a {self.measure} of {scale.text(value)}"
-        human = self.record.human.metrics if self.record.human else {}
-        if value is not None and self.metric in human:
-            text += f", {self._against(value, human[self.metric], scale, self.metric)}"
-        return text + ", which had the same training budget." if self.metric in human else text + "."
-
-    def _against(self, value: float, human: float, scale: Scale, metric: str) -> str:
-        same = f"the human baseline ({scale.text(human)})"
-        if scale.text(value) == scale.text(human):
-            return f"the same as {same}"
-        less = self.record.manifest.spec.objective.direction is Direction.MINIMIZE
-        word = "better" if (value < human) == less else "worse"
-        return f"{scale.difference(value - human)} {word} than {same}"
-
-    def _caution(self) -> str:
-        if not self.best:
-            return ""
-        trained = self.counts.trained
-        text = ""
-        if trained > 1:
-            text = f"That is the best of {trained:,} scores, picked because it was the best, so it flatters the child. "
-        value = self.best[0].metrics.get(self.test) if self.test else None
-        if self.test is None or value is None:
-            return text + "No test figure was reported: measure the child on data that the search has not seen."
-        scale = self.scales[self.test]
-        text += f"On the test part, which no choice was based on, the same child has {scale.text(value)}"
-        human = self.record.human.metrics.get(self.test) if self.record.human else None
-        if human is not None:
-            text += f", {self._against(value, human, scale, self.test)}"
-        looked_up = self.record.manifest.spec.trial.task.kind == "tabular"
-        return text + ("." if looked_up else ". These are single training runs: small differences may be chance.")
 
 
 def _interest(name: str) -> tuple[int, str]:

@@ -15,6 +15,7 @@ from archsearch.engine.record import HumanBaseline, SearchRecord
 from archsearch.page import render, write_report
 from archsearch.page.facts import Facts, short_genotype
 from archsearch.page.manifest import manifest_yaml
+from archsearch.page.story import story
 from archsearch.space import build
 
 VOID = {"meta", "br", "link", "img", "input", "hr"}
@@ -118,7 +119,7 @@ def test_the_story_names_the_best_child_and_warns_that_it_was_picked(convolution
 )
 def test_the_story_is_honest_about_who_is_ahead(convolutional_record, human, words):
     baseline = replace(convolutional_record.human, metrics={"accuracy": human})
-    assert words in " ".join(Facts(replace(convolutional_record, human=baseline)).story())
+    assert words in " ".join(story(Facts(replace(convolutional_record, human=baseline))))
 
 
 def test_less_is_better_where_the_objective_is_minimised(record_maker):
@@ -126,7 +127,7 @@ def test_less_is_better_where_the_objective_is_minimised(record_maker):
     facts = Facts(record)
     assert facts.best[0].metrics["loss"] == min(t.metrics["loss"] for t in record.trials if t.metrics)
     worse = replace(record, human=replace(record.human, metrics={"loss": 99.0}))
-    assert "better than the human baseline (99)" in " ".join(Facts(worse).story())
+    assert "better than the human baseline (99)" in " ".join(story(Facts(worse)))
     assert "less is better" in render(record)
 
 
@@ -135,7 +136,7 @@ def test_a_search_without_test_figure_says_so(convolutional_record):
         replace(t, metrics={k: v for k, v in t.metrics.items() if k != "testAccuracy"})
         for t in convolutional_record.trials
     )
-    text = " ".join(Facts(replace(convolutional_record, trials=trials, human=None)).story())
+    text = " ".join(story(Facts(replace(convolutional_record, trials=trials, human=None))))
     assert "No test figure was reported" in text
 
 
