@@ -58,10 +58,11 @@ def no_more_new(spec: SearchSpec, tally: Tally, *, exhausted: bool, duplicates: 
     if exhausted:
         message = "every network of the search space has been sampled"
         return _with_success(tally, Outcome(Result.SUCCEEDED, "SpaceExhausted", message))
+    collapsed = "the policy has collapsed; more entropyWeight or a lower learningRate keeps it exploring"
+    why = collapsed if spec.strategy.random is None else "hardly a network of the search space is new"
     message = (
         f"the last {duplicates} children repeat earlier ones (trials.maxConsecutiveDuplicates is "
-        f"{spec.trials.max_consecutive_duplicates}): the policy has collapsed; more entropyWeight or a lower "
-        "learningRate keeps it exploring"
+        f"{spec.trials.max_consecutive_duplicates}): {why}"
     )
     return _with_success(tally, Outcome(Result.SUCCEEDED, "PolicyCollapsed", message))
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from archsearch.api import ArchitectureSearch
+from archsearch.api import ArchitectureSearch, Strategy
 from archsearch.controller_contract import Proposal
 from archsearch.engine.decide import decide
 from archsearch.engine.ledger import Ledger, LedgerError
@@ -253,6 +253,16 @@ def test_what_ends_a_search(
     outcome = plan(manifest(objective=objective, **trials), given, active_seconds=active).outcome
     assert outcome is not None
     assert (outcome.result, outcome.reason) == (result, reason)
+
+
+@pytest.mark.parametrize(("strategy", "advice"), [({}, "entropyWeight"), ({"random": {}}, "hardly a network")])
+def test_a_search_that_only_repeats_itself_is_told_what_may_help(strategy: dict[str, Any], advice: str) -> None:
+    search = manifest(maxConsecutiveDuplicates=2)
+    spec = search.spec.model_copy(update={"strategy": Strategy.model_validate(strategy)})
+    copies = [trial(i, genotype=(0, 0), duplicate_of=0, reuse_of=0) for i in (1, 2)]
+    outcome = plan(search.model_copy(update={"spec": spec}), [trial(0), *copies]).outcome
+    assert outcome is not None
+    assert advice in outcome.message
 
 
 def test_failures_that_were_taken_over_do_not_count_against_max_failed() -> None:
