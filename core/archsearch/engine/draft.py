@@ -90,7 +90,7 @@ class Draft:
 
     @property
     def changes(self) -> tuple[Trial, ...]:
-        """Trials to write, by index: the numbers given in one pass ascend with it, so a ledger can take them in order."""
+        """Trials to write, by index; numbers given in one pass ascend with it, so a ledger can take them in order."""
         new_or_changed = [
             trial
             for index, trial in self._changed.items()
