@@ -13,6 +13,9 @@ from pydantic import Field
 from archsearch.api.base import Model
 from archsearch.report import TrialInput
 
+WARM_ENDED = "WarmProcessEnded"
+"""Stop reason of children that the warm process ended because it ended itself: through no fault of theirs."""
+
 
 class StartChild(Model):
     """Request: start one attempt."""

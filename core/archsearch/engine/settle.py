@@ -8,12 +8,13 @@ from archsearch.api import SearchSpec
 from archsearch.engine.model import Attempt, AttemptState, Phase, Trial
 from archsearch.engine.rewards import reward_of
 from archsearch.report import ErrorScope, Report, ReportProblem, parse_report
+from archsearch.warm_contract import WARM_ENDED
 
 MAX_LOST = 100
 """Attempts that may be lost through no fault of the trial; a child that takes its node down each time ends here."""
 
-STOPPED_BY_US = ("Suspended", "SearchEnded")
-"""Reasons of a Stop after which the trial has not failed."""
+STOPPED_BY_US = ("Suspended", "SearchEnded", WARM_ENDED)
+"""Reasons for which an attempt is ended although its trial has not failed."""
 
 
 @dataclass(frozen=True)

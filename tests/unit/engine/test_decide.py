@@ -113,6 +113,7 @@ def test_lookahead_proposes_beyond_parallelism_but_starts_no_more() -> None:
         (exited(0, None, reason="Suspended"), 0, Phase.RUNNING, "Suspended", 0),
         (exited(0, b"{", reason="Suspended"), 0, Phase.RUNNING, "Suspended", 0),
         (exited(0, report(), reason="Suspended"), 0, Phase.SUCCEEDED, None, 0),
+        (exited(0, None, reason="WarmProcessEnded"), 0, Phase.RUNNING, "WarmProcessEnded", 0),
         (Attempt(0, 1, AttemptState.LOST), 0, Phase.RUNNING, "AttemptLost", 0),
         (Attempt(0, 1, AttemptState.LOST, reason="Evicted"), 0, Phase.RUNNING, "Evicted", 0),
     ],

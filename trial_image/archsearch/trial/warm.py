@@ -23,7 +23,7 @@ from archsearch.trial.program import prefetch
 from archsearch.trial.warm_children import Children
 from archsearch.trial.warm_process import DeathSignal, Lifeline
 from archsearch.trial.warm_start import Starter
-from archsearch.warm_contract import Ready, Request, StartChild, StopChild
+from archsearch.warm_contract import WARM_ENDED, Ready, Request, StartChild, StopChild
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 _PRELOADED = (
@@ -62,7 +62,7 @@ class Warm:
                 self._sources.remove(0)
             if not ending and (0 not in self._sources or self.children.unheard or self._terminated):
                 ending = True
-                self.children.stop_all(_LAST_GRACE, "WarmProcessEnded")
+                self.children.stop_all(_LAST_GRACE, WARM_ENDED)
             self.children.reap()
             self.children.kill_overdue()
 
