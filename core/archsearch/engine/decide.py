@@ -83,12 +83,12 @@ def _number(spec: SearchSpec, draft: Draft, facts: Facts) -> Outcome | None:
     draft.settle()
     for trial in draft.unnumbered:
         if spec.trials.reproducible:
-            end = ending(spec, draft.tally, facts.active_seconds)
+            end = ending(spec, draft.tally, facts)
             if end is not None or trial.index != draft.settled:
                 return end
         draft.number(trial.index)
         draft.settle()
-    return ending(spec, draft.tally, facts.active_seconds)
+    return ending(spec, draft.tally, facts)
 
 
 # --- the end ------------------------------------------------------------------------------------------------------

@@ -2,23 +2,23 @@
 
 from archsearch.api import SearchSpec, seconds
 from archsearch.engine.ledger import Tally
-from archsearch.engine.model import Outcome, Result
+from archsearch.engine.model import Facts, Outcome, Result
 from archsearch.engine.rewards import reached
 
 
-def ending(spec: SearchSpec, tally: Tally, active_seconds: float) -> Outcome | None:
+def ending(spec: SearchSpec, tally: Tally, facts: Facts) -> Outcome | None:
     """The rule that ends the search now, stopping what runs; None: it goes on."""
     return (
-        _shared_fault(tally)
+        _shared_fault(tally, facts.forgiven)
         or _too_many_failures(spec, tally)
         or _target(spec, tally)
-        or _deadline(spec, tally, active_seconds)
+        or _deadline(spec, tally, facts.active_seconds)
     )
 
 
-def _shared_fault(tally: Tally) -> Outcome | None:
+def _shared_fault(tally: Tally, forgiven: int) -> Outcome | None:
     fault = tally.shared_fault
-    if fault is None or tally.succeeded:
+    if fault is None or fault.observation is None or fault.observation < forgiven or tally.succeeded:
         return None
     message = f"child {fault.index} says that every child will fail alike: {fault.message}"
     return Outcome(Result.FAILED, fault.reason or "SharedFault", message)

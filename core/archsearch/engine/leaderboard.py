@@ -10,6 +10,15 @@ from archsearch.engine.model import Phase, Trial
 from archsearch.space.base import Genotype
 
 
+def counted(trial: Trial) -> bool:
+    """Whether the result of a trial is a part of the search: it has its observation number.
+
+    A reproducible search ends at the same child however its trials were timed. Those that happened to end beyond that
+    child are kept, but were never taught and count for nothing.
+    """
+    return trial.observation is not None
+
+
 def top(trials: Iterable[Trial], k: int = 25) -> tuple[Trial, ...]:
     """The ``k`` best distinct children, highest reward first; of equal rewards the lowest index first.
 
@@ -20,7 +29,7 @@ def top(trials: Iterable[Trial], k: int = 25) -> tuple[Trial, ...]:
         raise ValueError(f"k is {k}; allowed: from 0")
     best: dict[Genotype, Trial] = {}
     for trial in trials:
-        if trial.phase is Phase.SUCCEEDED and trial.reward is not None:
+        if counted(trial) and trial.reward is not None:
             known = best.get(trial.genotype)
             if known is None or _rank(trial) < _rank(known):
                 best[trial.genotype] = trial
@@ -82,6 +91,8 @@ class Counts:
     succeeded: int = 0
     failed: int = 0
     stopped: int = 0
+    uncounted: int = 0
+    """Trials of a reproducible search that have ended without (or not yet with) an observation number."""
     reused: int = 0
     """Trials that took an earlier trial's result over; they count under their phase too."""
     duplicates: int = 0
@@ -92,7 +103,8 @@ class Counts:
     @property
     def total(self) -> int:
         """All trials."""
-        return self.pending + self.running + self.succeeded + self.failed + self.stopped
+        ended = self.succeeded + self.failed + self.stopped + self.uncounted
+        return self.pending + self.running + ended
 
     @property
     def trained(self) -> int:
@@ -103,7 +115,9 @@ class Counts:
 def counts(trials: Iterable[Trial]) -> Counts:
     """Trials by phase, and how many repeat an earlier child."""
     listed = list(trials)
+    uncounted = [t for t in listed if t.phase in (Phase.SUCCEEDED, Phase.FAILED) and not counted(t)]
     phases = Counter(trial.phase for trial in listed)
+    phases.subtract(trial.phase for trial in uncounted)
     reused = [trial for trial in listed if trial.reuse_of is not None]
     return Counts(
         pending=phases[Phase.PENDING],
@@ -111,6 +125,7 @@ def counts(trials: Iterable[Trial]) -> Counts:
         succeeded=phases[Phase.SUCCEEDED],
         failed=phases[Phase.FAILED],
         stopped=phases[Phase.STOPPED],
+        uncounted=len(uncounted),
         reused=len(reused),
         duplicates=sum(trial.duplicate_of is not None for trial in listed),
         reused_succeeded=sum(trial.phase is Phase.SUCCEEDED for trial in reused),

@@ -26,13 +26,13 @@ class Tally:
     best: Trial | None = None
     """Highest reward; of equals the lowest index."""
     shared_fault: Trial | None = None
-    """The first trial whose error every child shares."""
+    """The last trial whose error every child shares."""
 
     def with_trial(self, trial: Trial) -> "Tally":
         """The sums with one more numbered trial."""
         if trial.phase is Phase.SUCCEEDED:
             return replace(self, succeeded=self.succeeded + 1, best=_better(self.best, trial))
-        fault = self.shared_fault or (trial if trial.shared_fault else None)
+        fault = trial if trial.shared_fault else self.shared_fault
         return replace(self, failed=self.failed + (trial.reuse_of is None), shared_fault=fault)
 
 

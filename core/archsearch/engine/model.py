@@ -62,6 +62,8 @@ class Trial:
     completed: datetime | None = None
     seconds: float = 0.0
     """Time that its attempts have run, added up."""
+    cpu_seconds: float = 0.0
+    """CPU time that its attempts have used, added up; 0 where the backend cannot tell."""
 
 
 # --- what is observed ---------------------------------------------------------------------------------------------
@@ -95,6 +97,8 @@ class Attempt:
     message: str | None = None
     seconds: float = 0.0
     """Time that it has run."""
+    cpu_seconds: float = 0.0
+    """User and system time that it has used; 0 where the backend cannot tell."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +121,9 @@ class Facts:
     """Answers of the controller that are not in the ledger yet."""
     active_seconds: float = 0.0
     """Time that the search has been active (not suspended, not down)."""
+    forgiven: int = 0
+    """Observations with lower numbers are not looked at for a fault that every child shares: the user has started the
+    search again after it had ended by one."""
 
 
 # --- what is planned ----------------------------------------------------------------------------------------------

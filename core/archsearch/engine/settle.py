@@ -28,7 +28,11 @@ class _Failure:
 
 def settled(spec: SearchSpec, trial: Trial, attempt: Attempt, now: datetime) -> Trial:
     """The trial after ``attempt`` has ended (exited or lost): terminal, or pending again."""
-    trial = replace(trial, seconds=trial.seconds + attempt.seconds)
+    trial = replace(
+        trial,
+        seconds=trial.seconds + attempt.seconds,
+        cpu_seconds=trial.cpu_seconds + attempt.cpu_seconds,
+    )
     if attempt.state is AttemptState.LOST:
         return _lost(spec, trial, attempt, now)
     verdict = _verdict(spec, attempt)

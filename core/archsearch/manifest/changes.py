@@ -17,6 +17,7 @@ MUTABLE: tuple[Path, ...] = (
     ("spec", "trials", "lookahead"),
     ("spec", "trials", "deadline"),
     ("spec", "trials", "maxFailed"),
+    ("spec", "trials", "maxConsecutiveDuplicates"),
     ("spec", "trials", "retries"),
     ("spec", "trial", "podTemplate"),
     ("spec", "trial", "resources"),

@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from archsearch.api import Direction
 from archsearch.controller_contract import OptionProbabilities, PolicyState
-from archsearch.engine.leaderboard import moving_mean, running_best, seconds_by_outcome, seconds_saved
+from archsearch.engine.leaderboard import counted, moving_mean, running_best, seconds_by_outcome, seconds_saved
 from archsearch.engine.model import Phase, Trial
 from archsearch.engine.record import SearchRecord
 from archsearch.engine.rewards import reward_of
@@ -70,7 +70,7 @@ def _formula(record: SearchRecord) -> str:
 
 
 def _plotted(record: SearchRecord, trial: Trial) -> float | None:
-    if trial.phase is not Phase.SUCCEEDED:
+    if trial.phase is not Phase.SUCCEEDED or not counted(trial):
         return None
     objective = record.manifest.spec.objective
     if objective.direction is Direction.MINIMIZE:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from archsearch.engine.leaderboard import Counts, counts, mean, times_sampled, top
+from archsearch.engine.leaderboard import Counts, counted, counts, mean, times_sampled, top
 from archsearch.engine.model import Phase, Trial
 from archsearch.engine.record import SearchRecord
 from archsearch.page.learned import words
@@ -183,7 +183,7 @@ class Facts:
         return Figure("human baseline", self.scales[self.metric].text(metrics[self.metric]), self.measure + test)
 
     def _learning_figures(self) -> list[Figure]:
-        values = [t.metrics.get(self.metric) for t in self.record.trials if t.phase is Phase.SUCCEEDED]
+        values = [t.metrics.get(self.metric) for t in self.record.trials if t.phase is Phase.SUCCEEDED and counted(t)]
         part = min(50, len(values) // 4)
         if part < 5:
             return []
@@ -198,39 +198,28 @@ class Facts:
         parts = [f"{tally.trained:,} trained", f"{tally.reused_succeeded:,} reused", f"{tally.failed:,} failed"]
         if tally.stopped:
             parts.append(f"{tally.stopped:,} stopped")
+        if tally.uncounted:
+            parts.append(f"{tally.uncounted:,} beyond the end")
         if tally.running or tally.pending:
             parts.append(f"{tally.running + tally.pending:,} under way")
-        spent = sum(trial.seconds for trial in self.record.trials)
         return [
             Figure("children asked for", f"{tally.total:,}", ", ".join(parts)),
-            Figure(
-                self.device_time(),
-                duration(spent * self.devices()),
-                "of all children, added up",
-            ),
+            *self._times(),
             Figure("time on the clock", duration(self.record.active_seconds), "while the search was active"),
         ]
 
-    def devices(self) -> float:
-        """GPUs of one child, or CPU threads where it has none; 1 where the manifest leaves it open."""
-        return self._gpus() or float(self._threads() or 1)
-
-    def device_time(self) -> str:
-        """What :meth:`devices` counts."""
-        if self._gpus():
-            return "GPU time"
-        return "CPU time" if self._threads() else "computing time"
-
-    def _threads(self) -> int | None:
-        """CPU threads of a child, where the manifest fixes them."""
-        spec = self.record.manifest.spec
-        return 1 if spec.trial.threads is None and spec.trials.reproducible else spec.trial.threads
-
-    def _gpus(self) -> float:
-        limits = self.record.manifest.spec.trial.resources.limits
-        return sum(
-            float(v) for name, v in limits.items() if name.endswith("/gpu") and str(v).replace(".", "").isdigit()
-        )
+    def _times(self) -> list[Figure]:
+        """What the children cost, as it was measured: on GPUs, on CPUs, and on the clock."""
+        trained = [trial for trial in self.record.trials if trial.reuse_of is None]
+        gpu = sum(trial.metrics.get("gpuSeconds", 0.0) for trial in trained)
+        cpu = sum(trial.cpu_seconds for trial in trained)
+        wall = sum(trial.seconds for trial in trained)
+        figures = [Figure("GPU time", duration(gpu), "that children held a GPU, added up")] if gpu else []
+        if cpu:
+            figures.append(Figure("CPU time", duration(cpu), f"of all children, in {duration(wall)} of training"))
+        elif not gpu:
+            figures.append(Figure("time of children", duration(wall), "from start to end, added up"))
+        return figures
 
 
 def _interest(name: str) -> tuple[int, str]:

@@ -72,7 +72,7 @@ def report(accuracy: float = 0.75) -> bytes:
 
 
 def exited(code: int = 0, data: bytes | None = None, **more: Any) -> Attempt:
-    return Attempt(0, 1, AttemptState.EXITED, exit_code=code, report=data, seconds=2.0, **more)
+    return Attempt(0, 1, AttemptState.EXITED, exit_code=code, report=data, seconds=2.0, cpu_seconds=3.0, **more)
 
 
 def test_a_free_slot_asks_for_one_child_each_from_the_current_policy() -> None:
@@ -125,7 +125,7 @@ def test_what_an_ended_attempt_means(
     assert (changed.phase, changed.reason, changed.failures) == (phase, reason, failures)
     assert changed.attempts == (2 if phase is Phase.RUNNING else 1), "another attempt starts in the same plan"
     assert changed.observation == (0 if changed.phase.terminal else None)
-    assert changed.seconds == attempt.seconds
+    assert (changed.seconds, changed.cpu_seconds) == (attempt.seconds, attempt.cpu_seconds)
 
 
 def test_a_trial_that_takes_its_node_down_each_time_ends() -> None:
@@ -269,6 +269,15 @@ def test_a_search_that_only_repeats_itself_is_told_what_may_help(strategy: dict[
 def test_failures_that_were_taken_over_do_not_count_against_max_failed() -> None:
     copies = [trial(i, Phase.FAILED, genotype=(0, 0), duplicate_of=0, reuse_of=0) for i in range(1, 5)]
     assert plan(manifest(maxFailed=1), [trial(0, Phase.FAILED), *copies]).outcome is None
+
+
+def test_a_shared_fault_of_before_the_search_was_started_again_is_forgiven() -> None:
+    old = trial(0, Phase.FAILED, shared_fault=True, reason="DataMissing")
+    assert plan(manifest(), [old], forgiven=1).outcome is None
+    new = trial(1, Phase.FAILED, shared_fault=True, reason="DataCorrupt")
+    outcome = plan(manifest(), [old, new], forgiven=1).outcome
+    assert outcome is not None
+    assert outcome.reason == "DataCorrupt"
 
 
 def test_a_shared_fault_does_not_end_a_search_that_has_succeeded_before() -> None:

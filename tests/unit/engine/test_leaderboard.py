@@ -22,8 +22,11 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def trial(index: int, reward: float | None = None, genotype: tuple[int, ...] | None = None, **fields: object) -> Trial:
-    phase = Phase.SUCCEEDED if reward is not None else Phase.FAILED
-    return Trial(index, genotype or (index,), {}, 0, 0.0, NOW, **{"phase": phase, "reward": reward, **fields})  # type: ignore[arg-type]
+    phase = fields.pop("phase", Phase.SUCCEEDED if reward is not None else Phase.FAILED)
+    known = {"phase": phase, "reward": reward}
+    if phase in (Phase.SUCCEEDED, Phase.FAILED):
+        known["observation"] = index
+    return Trial(index, genotype or (index,), {}, 0, 0.0, NOW, **{**known, **fields})  # type: ignore[arg-type]
 
 
 def test_best_children_come_by_reward_then_by_lowest_index():
@@ -40,6 +43,13 @@ def test_failed_and_unfinished_children_have_no_rank():
     trials = [trial(0), trial(1, None, phase=Phase.RUNNING), trial(2, None, phase=Phase.STOPPED)]
     assert top(trials, 5) == ()
     assert mean_of_top(trials, 5) is None
+
+
+def test_what_ended_beyond_the_end_of_a_reproducible_search_counts_for_nothing():
+    trials = [trial(0, 0.5), trial(1, 0.9, observation=None), trial(2, observation=None), trial(3, phase=Phase.STOPPED)]
+    assert [each.index for each in top(trials, 5)] == [0]
+    found = counts(trials)
+    assert (found.succeeded, found.failed, found.stopped, found.uncounted, found.total) == (1, 0, 1, 2, 4)
 
 
 def test_top_of_none_is_empty_and_a_negative_count_is_refused():

@@ -147,22 +147,21 @@ def test_key_figures_count_children_and_add_their_time(choices_record):
     assert f"{reused} reused" in figures["children asked for"].note
     assert reused > 0
     total = sum(t.seconds for t in choices_record.trials)
-    assert figures["computing time"].value == f"{round(total) // 60} min {round(total) % 60:02d} s"
+    assert figures["time of children"].value == f"{round(total) // 60} min {round(total) % 60:02d} s"
 
 
-def test_gpu_time_is_seconds_times_gpus_of_a_child(record_maker):
-    spec = {"task": {"custom": {}}, "image": "x", "resources": {"limits": {"nvidia.com/gpu": 2}}}
-    record = record_maker(children=4, trial=spec)
-    facts = Facts(record)
-    assert (facts.device_time(), facts.devices()) == ("GPU time", 2.0)
+def test_time_is_what_was_measured_on_gpus_cpus_or_the_clock(record_maker):
+    record = record_maker(children=4)
 
+    def times(**fields):
+        trials = tuple(replace(t, seconds=60.0, **fields) for t in record.trials)
+        figures = {figure.name: figure.value for figure in Facts(replace(record, trials=trials)).figures()}
+        return {name: value for name, value in figures.items() if name in ("GPU time", "CPU time", "time of children")}
 
-def test_cpu_time_is_seconds_times_threads_where_the_manifest_fixes_them(record_maker):
-    task = {"imageClassification": {"dataset": {"digits": {}}}}
-    facts = Facts(record_maker(children=2, trial={"task": task, "threads": 3}))
-    assert (facts.device_time(), facts.devices()) == ("CPU time", 3.0)
-    facts = Facts(record_maker(children=2, trials={"reproducible": True}))
-    assert (facts.device_time(), facts.devices()) == ("CPU time", 1.0)
+    assert times() == {"time of children": "4 min 00 s"}
+    assert times(cpu_seconds=90.0) == {"CPU time": "6 min 00 s"}
+    measured = {"accuracy": 0.5, "gpuSeconds": 30.0}
+    assert times(cpu_seconds=90.0, metrics=measured) == {"GPU time": "2 min 00 s", "CPU time": "6 min 00 s"}
 
 
 def test_columns_are_the_objective_the_test_part_and_what_differs_between_children(convolutional_record):

@@ -57,6 +57,8 @@ def _run(trial: TrialInput, task: ImageClassification, base: Path) -> Report:
         _show(epoch)
     seconds = clock.since_training()
     measured = trainer.measure(test)
+    # Held from the start of the process on: others cannot use what it has reserved.
+    held = {"gpuSeconds": clock.startup + clock.since_training()} if device.type == "cuda" else {}
     return Report(
         metrics={
             **_rewarded(curve, task.best_of_last),
@@ -68,6 +70,7 @@ def _run(trial: TrialInput, task: ImageClassification, base: Path) -> Report:
             "startupSeconds": clock.startup,
             "trainingSeconds": seconds,
             "examplesPerSecond": len(curve) * len(data.train) / seconds,
+            **held,
         }
     )
 
