@@ -27,22 +27,22 @@ def test_columns_are_found_by_name_in_any_order_and_beside_others(tmp_path: Path
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("", "needs one column val_accuracy after the first, which spells the network; columns: none"),
-        ("cell,accuracy\n00,1\n", "needs one column val_accuracy .* columns: cell, accuracy"),
-        ("cell,val_accuracy\n00,1\n", "needs one column test_accuracy"),
-        ("val_accuracy,test_accuracy\n1,1\n", "needs one column val_accuracy after the first"),
-        ("cell,val_accuracy,val_accuracy,test_accuracy\n0,1,1,1\n", "needs one column val_accuracy"),
-        (HEADER, "holds no network"),
-        (HEADER + "00,1,1\n01,1\n", "row 3: 2 columns; the header has 3"),
-        (HEADER + "00,1,1\n01,1,1,1\n", "row 3: 4 columns; the header has 3"),
-        (HEADER + "00,1,1\n010,1,1\n", "row 3: '010' spells 3 decisions; those above have 2"),
-        (HEADER + "00,1,1\n00,2,1\n", "row 3: '00' occurs twice"),
-        (HEADER + ",1,1\n", "row 2: the first column has 0 characters; allowed: 1 to 256"),
-        (HEADER + "0" * 257 + ",1,1\n", "row 2: the first column has 257 characters"),
-        (HEADER + "00,high,1\n", "row 2: val_accuracy is 'high'; allowed: a finite number"),
-        (HEADER + "00,1,nan\n", "row 2: test_accuracy is 'nan'; allowed: a finite number"),
-        (HEADER + "00,inf,1\n", "row 2: val_accuracy is 'inf'"),
-        (HEADER + '00,"1,1\n', "is not a CSV: unexpected end of data"),
+        ("", "line 1: the file is empty"),
+        ("cell,accuracy\n00,1\n", "lacks the column val_accuracy; columns after the first: accuracy"),
+        ("cell,val_accuracy\n00,1\n", "lacks the column test_accuracy"),
+        ("val_accuracy,test_accuracy\n1,1\n", "lacks the column val_accuracy"),
+        ("cell,val_accuracy,val_accuracy,test_accuracy\n0,1,1,1\n", "line 1: two columns are named 'val_accuracy'"),
+        (HEADER, "no network follows the header"),
+        (HEADER + "00,1,1\n01,1\n", "line 3: 2 columns; the header has 3"),
+        (HEADER + "00,1,1\n01,1,1,1\n", "line 3: 4 columns; the header has 3"),
+        (HEADER + "00,1,1\n010,1,1\n", "line 3: network '010' has 3 decisions; those above have 2"),
+        (HEADER + "00,1,1\n00,2,1\n", "line 3: network '00' occurs twice"),
+        (HEADER + ",1,1\n", "line 2: the first column is empty"),
+        (HEADER + "0" * 257 + ",1,1\n", "the first column spells 257 decisions; allowed: 256 at most"),
+        (HEADER + "00,high,1\n", "line 2: val_accuracy is 'high'; allowed: a finite number"),
+        (HEADER + "00,1,nan\n", "line 2: test_accuracy is 'nan'; allowed: a finite number"),
+        (HEADER + "00,inf,1\n", "line 2: val_accuracy is 'inf'"),
+        (HEADER + '00,"1,1\n', "not a CSV: unexpected end of data"),
         (HEADER + "".join(f"{chr(0x4E00 + n)},1,1\n" for n in range(65)), "decision 1 has 65 different characters"),
     ],
 )
@@ -64,5 +64,5 @@ def test_a_table_that_cannot_be_opened_is_named(tmp_path: Path, name: str, told:
 def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
     path.write_bytes(HEADER.encode() + b"00,\xff\xfe,1\n")
-    with pytest.raises(BenchError, match="is not UTF-8 text"):
+    with pytest.raises(BenchError, match="not UTF-8 text"):
         read_table(path)

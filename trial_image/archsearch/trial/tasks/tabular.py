@@ -3,26 +3,13 @@
 Imports neither torch nor NumPy, so that a benchmark may call :func:`run` in its own process.
 """
 
-import csv
-import math
-import re
-from dataclasses import dataclass
 from pathlib import Path
 
-from archsearch.api.base import METRIC_PATTERN
 from archsearch.api.task import Tabular, Task
-from archsearch.report import MAX_METRICS, Report, TrialInput
+from archsearch.report import Report, TrialInput
+from archsearch.table import Table, TableError, read_table
 from archsearch.trial.errors import SearchError, TrialError
 from archsearch.trial.task_input import read_task
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table: metrics of each network by its spelling."""
-
-    metrics: tuple[str, ...]
-    rows: dict[str, tuple[float, ...]]
-
 
 _cache: dict[Path, tuple[tuple[int, int], Table]] = {}
 
@@ -96,70 +83,11 @@ def load(path: Path) -> Table:
         stamp = (stat.st_mtime_ns, stat.st_size)
         known = _cache.get(path)
         if known is None or known[0] != stamp:
-            _cache[path] = known = (stamp, _read(path))
+            _cache[path] = known = (stamp, read_table(path))
     except FileNotFoundError:
         raise SearchError("TableMissing", f"there is no table {path}; task.tabular.table names it") from None
     except OSError as error:
         raise SearchError("TableUnreadable", f"table {path} cannot be read: {error.strerror or error}") from error
+    except TableError as error:
+        raise SearchError("TableInvalid", f"{path}, {error}") from error
     return known[1]
-
-
-def _read(path: Path) -> Table:
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        lines = csv.reader(file, strict=True)
-        try:
-            header = next(lines, None)
-            metrics = _metrics(path, header)
-            rows: dict[str, tuple[float, ...]] = {}
-            for row in lines:
-                if row:
-                    _add(path, lines.line_num, rows, row, metrics)
-        except csv.Error as error:
-            raise _invalid(path, lines.line_num, str(error)) from error
-        except UnicodeDecodeError as error:
-            raise _invalid(path, lines.line_num + 1, f"not UTF-8 text: {error.reason}") from error
-    if not rows:
-        raise _invalid(path, 2, "no network follows the header")
-    return Table(metrics, rows)
-
-
-def _metrics(path: Path, header: list[str] | None) -> tuple[str, ...]:
-    if header is None:
-        raise _invalid(path, 1, "the file is empty; the first line names the columns")
-    metrics = tuple(name.strip() for name in header[1:])
-    if not 1 <= len(metrics) <= MAX_METRICS:
-        raise _invalid(path, 1, f"{len(header)} columns; needed: the spelling, then 1 to {MAX_METRICS} metrics")
-    for name in metrics:
-        if not re.fullmatch(METRIC_PATTERN, name):
-            raise _invalid(path, 1, f"column {name!r} is no metric's name: a letter, then letters, digits and _")
-        if metrics.count(name) > 1:
-            raise _invalid(path, 1, f"two columns are named {name!r}")
-    return metrics
-
-
-def _add(path: Path, line: int, rows: dict[str, tuple[float, ...]], row: list[str], metrics: tuple[str, ...]) -> None:
-    if len(row) != 1 + len(metrics):
-        raise _invalid(path, line, f"{len(row)} columns; the header has {1 + len(metrics)}")
-    spelling = row[0]
-    if not spelling:
-        raise _invalid(path, line, "the first column is empty; it spells the network")
-    if spelling in rows:
-        raise _invalid(path, line, f"network {spelling!r} occurs twice")
-    length = len(next(iter(rows), spelling))
-    if len(spelling) != length:
-        raise _invalid(path, line, f"network {spelling!r} has {len(spelling)} decisions; those above have {length}")
-    rows[spelling] = tuple(_number(path, line, name, text) for name, text in zip(metrics, row[1:], strict=True))
-
-
-def _number(path: Path, line: int, name: str, text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
-        raise _invalid(path, line, f"{name} is {text!r}; allowed: a finite number")
-    return number
-
-
-def _invalid(path: Path, line: int, problem: str) -> SearchError:
-    return SearchError("TableInvalid", f"{path}, line {line}: {problem}")
