@@ -5,16 +5,25 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Protocol, Self
 
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
+from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+from rich.table import Column
 from rich.text import Text
 
+from archsearch.api import ArchitectureSearch
+from archsearch.api.base import seconds
 from archsearch.cli.tables import duration, number
+from archsearch.local.progress import WINDOW, Snapshot
 from archsearch.local.progress import Progress as SearchProgress
-from archsearch.local.progress import Snapshot
 
 LINE_SECONDS = 10.0
 """Least time between two plain lines."""
+BAR_WIDTH = 24
+"""Columns of the bar; half of it on a narrow terminal."""
+WIDE = 72
+"""Columns from which a terminal is not narrow."""
 
 
 class Display(SearchProgress, Protocol):
@@ -28,65 +37,97 @@ class Display(SearchProgress, Protocol):
 
 
 def facts(snapshot: Snapshot, metric: str) -> list[str]:
-    """What is told besides the number of children, in the order of interest."""
+    """What is told besides the number of children and the times, in the order of interest."""
     told = [f"{snapshot.running} running"]
     told += [f"{snapshot.failed} failed"] if snapshot.failed else []
     told += [f"{snapshot.reused} reused"] if snapshot.reused else []
     if snapshot.best is not None:
         told.append(f"best {metric} {number(snapshot.best.metrics.get(metric))} (child {snapshot.best.index})")
     if snapshot.moving_mean is not None:
-        told.append(f"mean reward of the last 20 {number(snapshot.moving_mean)}")
+        told.append(f"mean reward of the last {WINDOW} {number(snapshot.moving_mean)}")
     if snapshot.entropy is not None:
         told.append(f"entropy {snapshot.entropy:.2f}")
-    told.append(f"{duration(snapshot.elapsed)} elapsed")
-    if snapshot.left is not None:
-        told.append(f"{duration(snapshot.left)} left")
     return told
 
 
-class Bar:
-    """A bar and a line of figures, redrawn in place."""
+def times(snapshot: Snapshot, deadline: float | None) -> list[str]:
+    """Time elapsed and time left: never more than ``deadline`` (seconds of active time) leaves."""
+    left = snapshot.left
+    if left is not None and deadline is not None:
+        left = min(left, max(0.0, deadline - snapshot.elapsed))
+    return [f"{duration(snapshot.elapsed)} elapsed", *([] if left is None else [f"{duration(left)} left"])]
 
-    def __init__(self, console: Console, name: str, metric: str) -> None:
+
+def _total(snapshot: Snapshot) -> int:
+    """The children there will be: more than the maximum where it was lowered below what had been sampled."""
+    return max(snapshot.maximum, snapshot.done + snapshot.running)
+
+
+class Bar:
+    """A bar with its times, and figures below it, redrawn in place.
+
+    Two lines, because everything on one is cut to nothing on a terminal of 80 columns; the figures wrap where they
+    must, and a long name gives way.
+    """
+
+    def __init__(self, console: Console, name: str, metric: str, deadline: float | None = None) -> None:
+        self._console = console
         self._metric = metric
+        self._deadline = deadline
+        self._figures = Text("starting")
+        self._bar = BarColumn(bar_width=BAR_WIDTH)
         self._progress = Progress(
             SpinnerColumn(),
-            TextColumn("[bold]{task.description}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[facts]}", markup=False),
+            # A name has no spaces, so that a column that may wrap is shortened instead: the only one that is.
+            TextColumn(
+                "{task.description}", style="bold", markup=False, table_column=Column(overflow="ellipsis", min_width=4)
+            ),
+            self._bar,
+            MofNCompleteColumn(table_column=Column(no_wrap=True)),
+            TextColumn("{task.fields[times]}", markup=False),
             console=console,
-            transient=False,
+            auto_refresh=False,
         )
-        self._task = self._progress.add_task(name, total=None, facts="starting")
+        self._task = self._progress.add_task(name, total=None, times="")
+        shown = Group(self._progress, Padding(self._figures, (0, 0, 0, 2)))
+        self._live = Live(shown, console=console, refresh_per_second=4)
 
     def __enter__(self) -> Self:
-        self._progress.start()
+        self._live.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._progress.stop()
+        self._live.stop()
 
     def update(self, snapshot: Snapshot) -> None:
-        """Redraw."""
-        shown = " · ".join(facts(snapshot, self._metric))
-        self._progress.update(self._task, completed=snapshot.done, total=snapshot.maximum, facts=shown)
+        """Redraw, at the next frame."""
+        self._bar.bar_width = BAR_WIDTH if self._console.width >= WIDE else BAR_WIDTH // 2
+        self._figures.plain = " · ".join(facts(snapshot, self._metric))
+        told = " · ".join(times(snapshot, self._deadline))
+        self._progress.update(self._task, completed=snapshot.done, total=_total(snapshot), times=told)
 
     def say(self, text: str) -> None:
         """Print above the bar."""
-        self._progress.console.print(Text(text))
+        self._live.console.print(Text(text))
 
 
 class Lines:
     """A line when something has changed, but not too often; ``quiet``: only what is said."""
 
     def __init__(
-        self, console: Console, metric: str, *, quiet: bool = False, clock: Callable[[], float] = time.monotonic
+        self,
+        console: Console,
+        metric: str,
+        deadline: float | None = None,
+        *,
+        quiet: bool = False,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._console = console
         self._metric = metric
+        self._deadline = deadline
         self._quiet = quiet
         self._clock = clock
         self._last: float | None = None
@@ -108,16 +149,18 @@ class Lines:
         if self._quiet or snapshot.done == self._shown or (recent and not last):
             return
         self._last, self._shown = now, snapshot.done
-        line = ", ".join([f"{snapshot.done}/{snapshot.maximum} children", *facts(snapshot, self._metric)])
-        self._console.print(Text(line), soft_wrap=True)
+        told = [f"{snapshot.done}/{_total(snapshot)} children", *facts(snapshot, self._metric)]
+        self._console.print(Text(", ".join(told + times(snapshot, self._deadline))), soft_wrap=True)
 
     def say(self, text: str) -> None:
         """Print it."""
         self._console.print(Text(text), soft_wrap=True)
 
 
-def display(console: Console, name: str, metric: str, *, quiet: bool) -> Display:
+def display(console: Console, search: ArchitectureSearch, *, quiet: bool) -> Display:
     """The display that fits the console."""
+    metric, limit = search.spec.objective.metric, search.spec.trials.deadline
+    deadline = None if limit is None else float(seconds(limit))
     if console.is_terminal and not quiet:
-        return Bar(console, name, metric)
-    return Lines(console, metric, quiet=quiet)
+        return Bar(console, search.metadata.name, metric, deadline)
+    return Lines(console, metric, deadline, quiet=quiet)

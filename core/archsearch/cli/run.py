@@ -76,8 +76,7 @@ def override(
 def _watched(search: ArchitectureSearch, folder: Path, base: Path, source: str | None, quiet: bool) -> SearchRecord:
     """Run the search, shown on stderr: stdout is for the result."""
     console = Console(stderr=True, highlight=False)
-    metric = search.spec.objective.metric
-    with display(console, search.metadata.name, metric, quiet=quiet) as shown:
+    with display(console, search, quiet=quiet) as shown:
         try:
             return asyncio.run(_until_told(search, folder, base, source, shown))
         except LocalError:

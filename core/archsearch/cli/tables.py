@@ -16,9 +16,13 @@ def number(value: float | None) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Seconds as 1:02:03 or 2:03; a dash where unknown."""
+    """A length of time: 4 ms, 0.4 s, 12 s, 1:05, 2:03:04; a dash where unknown."""
     if seconds is None:
         return "-"
+    if seconds < 0.095:
+        return f"{1000 * seconds:.0f} ms" if seconds else "0 s"
+    if seconds < 59.5:
+        return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
@@ -68,7 +72,7 @@ def summary(record: SearchRecord, state: str) -> list[str]:
         (counts.reused, "reused"),
     ]
     told = "".join(f", {count} {what}" for count, what in more if count)
-    lines.append(f"  children    {ended} of {record.manifest.spec.trials.max}{told}")
+    lines.append(f"  children    {of_maximum(ended, counts.total, record.manifest.spec.trials.max)}{told}")
     lines += result_lines(record)
     if record.policy:
         policy = record.policy[-1]
@@ -78,6 +82,11 @@ def summary(record: SearchRecord, state: str) -> list[str]:
     lines.append(f"  time        {duration(record.active_seconds)} active, {duration(trained)} of training")
     lines += [f"  warning     {text}" for text in record.warnings]
     return lines
+
+
+def of_maximum(ended: int, sampled: int, maximum: int) -> str:
+    """How many children have ended, of how many; the maximum can be lowered below what has been sampled."""
+    return f"{ended} of {maximum}" if sampled <= maximum else f"{ended} of {sampled} sampled (maximum now {maximum})"
 
 
 def result_lines(record: SearchRecord) -> list[str]:

@@ -2,6 +2,8 @@
 
 import io
 import json
+import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,8 @@ from archsearch.api import ArchitectureSearch
 from archsearch.cli import main
 from archsearch.cli.display import LINE_SECONDS, Bar, Lines, display
 from archsearch.cli.run import override
-from archsearch.cli.tables import duration, number
+from archsearch.cli.tables import duration, number, of_maximum
+from archsearch.engine.model import Trial
 from archsearch.local.errors import UsageError
 from archsearch.local.progress import Snapshot
 
@@ -101,8 +104,8 @@ def test_plain_lines_are_rate_limited_but_the_last_is_always_printed() -> None:
     lines.update(snapshot(done=2))
     clock.now += LINE_SECONDS
     lines.update(snapshot(done=2))
-    lines.update(snapshot(done=10))
-    lines.update(snapshot(done=10))
+    lines.update(snapshot(done=10, running=0))
+    lines.update(snapshot(done=10, running=0))
     assert [line.split()[0] for line in text.getvalue().splitlines()] == ["1/10", "2/10", "10/10"]
 
 
@@ -126,26 +129,104 @@ def test_quiet_prints_only_what_is_said() -> None:
 
 def test_a_terminal_gets_a_bar_and_everything_else_lines() -> None:
     terminal = Console(file=io.StringIO(), force_terminal=True, width=160)
-    assert isinstance(display(terminal, "small", "accuracy", quiet=False), Bar)
-    assert isinstance(display(terminal, "small", "accuracy", quiet=True), Lines)
-    assert isinstance(display(Console(file=io.StringIO()), "small", "accuracy", quiet=False), Lines)
+    assert isinstance(display(terminal, search(), quiet=False), Bar)
+    assert isinstance(display(terminal, search(), quiet=True), Lines)
+    assert isinstance(display(Console(file=io.StringIO()), search(), quiet=False), Lines)
 
 
-def test_the_bar_shows_children_and_figures() -> None:
+def drawn(width: int, name: str, shown: Snapshot, deadline: float | None = None) -> list[str]:
+    """The lines that the bar leaves on a terminal of so many columns."""
+    text = io.StringIO()
+    with Bar(
+        Console(file=text, force_terminal=True, width=width, color_system=None), name, "accuracy", deadline
+    ) as bar:
+        bar.update(shown)
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text.getvalue()).replace("\r", "\n")
+    frames = [line.rstrip() for line in plain.split("\n")]
+    last = max(place for place, line in enumerate(frames) if "elapsed" in line)
+    return [line for line in frames[last:] if line]
+
+
+FULL = {
+    "done": 112,
+    "maximum": 300,
+    "failed": 3,
+    "reused": 14,
+    "best": Trial(
+        index=107,
+        genotype=(0,),
+        architecture={"kind": "choices"},
+        policy_version=0,
+        log_probability=-1.0,
+        created=datetime(2026, 1, 1, tzinfo=UTC),
+        metrics={"accuracy": 0.934563},
+    ),
+    "moving_mean": 0.91234,
+    "entropy": 1.234,
+    "elapsed": 3723.0,
+    "left": 7384.0,
+}
+
+
+@pytest.mark.parametrize("width", [50, 60, 80, 120, 200])
+@pytest.mark.parametrize("name", ["small", "n" * 46])
+def test_the_bar_shows_every_figure_on_any_terminal(width: int, name: str) -> None:
+    lines = drawn(width, name, snapshot(**FULL))
+    assert max(map(len, lines)) <= width
+    assert lines[0].split()[1].startswith(name[:3])
+    assert "━" in lines[0]
+    assert lines[0].endswith("112/300 1:02:03 elapsed · 2:03:04 left")
+    assert " ".join(line.strip() for line in lines[1:]) == (
+        "2 running · 3 failed · 14 reused · best accuracy 0.93456 (child 107) · "
+        "mean reward of the last 20 0.91234 · entropy 1.23"
+    )
+
+
+def test_time_left_is_never_more_than_the_deadline_leaves() -> None:
+    assert drawn(80, "small", snapshot(**FULL), deadline=3783.0)[0].endswith("1:02:03 elapsed · 1:00 left")
+    assert drawn(80, "small", snapshot(**FULL), deadline=3000.0)[0].endswith("1:02:03 elapsed · 0 s left")
+    assert drawn(80, "small", snapshot(**FULL), deadline=1e9)[0].endswith("1:02:03 elapsed · 2:03:04 left")
+
+
+def test_the_manifests_deadline_bounds_the_time_left() -> None:
+    manifest = json.loads(json.dumps(MANIFEST))
+    manifest["spec"]["trials"]["deadline"] = "1m"
+    text = io.StringIO()
+    limited = ArchitectureSearch.model_validate_json(json.dumps(manifest))
+    display(Console(file=text, width=200), limited, quiet=False).update(snapshot(elapsed=48.0, left=100.0))
+    assert text.getvalue().endswith("48 s elapsed, 12 s left\n")
+
+
+def test_a_maximum_lowered_below_what_was_sampled_is_not_exceeded() -> None:
+    assert "20/20" in drawn(80, "small", snapshot(done=20, maximum=3, running=0))[0]
+    assert of_maximum(20, 20, 3) == "20 of 20 sampled (maximum now 3)"
+    assert of_maximum(2, 3, 3) == "2 of 3"
+
+
+def test_the_bar_leaves_what_is_said_above_it() -> None:
     text = io.StringIO()
     with Bar(Console(file=text, force_terminal=True, width=200), "small", "accuracy") as bar:
         bar.update(snapshot(done=4, entropy=1.25))
-        bar.say("careful")
-    shown = text.getvalue()
-    assert "4/10" in shown
-    assert "entropy 1.25" in shown
-    assert "careful" in shown
+        bar.say("[bold]careful :x:")
+    assert "[bold]careful :x:" in text.getvalue()
 
 
 @pytest.mark.parametrize(
-    ("seconds", "shown"), [(0.4, "0:00"), (59.6, "1:00"), (3599, "59:59"), (3600, "1:00:00"), (None, "-")]
+    ("seconds", "shown"),
+    [
+        (0.0, "0 s"),
+        (0.004, "4 ms"),
+        (0.4, "0.4 s"),
+        (9.96, "10 s"),
+        (12.3, "12 s"),
+        (59.6, "1:00"),
+        (65, "1:05"),
+        (3599, "59:59"),
+        (7384, "2:03:04"),
+        (None, "-"),
+    ],
 )
-def test_durations_are_shown_as_clocks_do(seconds: float | None, shown: str) -> None:
+def test_durations_are_shown_as_people_say_them(seconds: float | None, shown: str) -> None:
     assert duration(seconds) == shown
 
 
