@@ -15,6 +15,7 @@ from archsearch.api import ArchitectureSearch
 from archsearch.cli import tables, views
 from archsearch.cli.display import Display, display
 from archsearch.cli.output import Format, FormatOption, emit
+from archsearch.cli.source import read_source
 from archsearch.engine.model import Result
 from archsearch.engine.record import SearchRecord
 from archsearch.local.errors import LocalError, UsageError
@@ -33,7 +34,9 @@ def register(app: typer.Typer) -> None:
 
 
 def run(
-    manifest: Annotated[Path, typer.Argument(metavar="SEARCH.YAML", help="The manifest.", show_default=False)],
+    manifest: Annotated[
+        str, typer.Argument(metavar="SEARCH.YAML", help="The manifest; - reads standard input.", show_default=False)
+    ],
     out: Annotated[Path | None, typer.Option("--out", help="Folder of the search.", show_default="runs/<name>")] = None,
     trials: Annotated[int | None, typer.Option("--trials", help="In place of spec.trials.max.")] = None,
     parallelism: Annotated[int | None, typer.Option(help="In place of spec.trials.parallelism.")] = None,
@@ -42,11 +45,11 @@ def run(
     output: FormatOption = Format.TEXT,
 ) -> None:
     """Run a search on this machine, or go on with it: the same command resumes whatever ended it."""
-    search = load(manifest)
+    source = read_source(manifest)
+    search = load(source.data, source.name)
     changed = override(search, trials=trials, parallelism=parallelism, seed=seed)
     folder = out or Path("runs") / search.metadata.name
-    source = manifest.read_text(encoding="utf-8-sig") if changed == search else None
-    record = _watched(changed, folder, manifest.resolve().parent, source, quiet)
+    record = _watched(changed, folder, source.base, source.text if changed == search else None, quiet)
     emit(views.search_view(record), output, lambda console: _conclude(console, record, folder))
     raise typer.Exit(_exit_code(record, folder))
 

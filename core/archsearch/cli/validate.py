@@ -2,19 +2,15 @@
 
 import sys
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
 from archsearch.cli.output import Format, FormatOption, emit
-from archsearch.manifest import Checked, InvalidManifestError, ManifestError, check_all, read_file
-from archsearch.manifest.reading import MAX_BYTES
-from archsearch.report_parsing import printable
+from archsearch.cli.source import display_name, read_source
+from archsearch.manifest import Checked, InvalidManifestError, ManifestError, check_all
 
-STDIN = "-"
-"""What stands for standard input among the files."""
 _LONGEST_VALUE = 1000
 
 FilesArgument = Annotated[
@@ -43,18 +39,17 @@ def validate(files: FilesArgument, output: FormatOption = Format.TEXT) -> None:
 
 
 def _check(file: str) -> tuple[tuple[Checked, ...], list[ManifestError]]:
-    name = "<stdin>" if file == STDIN else printable(file)
     try:
-        data = sys.stdin.buffer.read(MAX_BYTES + 1) if file == STDIN else read_file(Path(file), name)
+        source = read_source(file)
     except InvalidManifestError as error:
         return (), list(error.errors)
-    checked, found = check_all(data, name)
+    checked, found = check_all(source.data, source.name)
     return checked, [*(error for document in checked for error in document.errors), *found]
 
 
 def _valid(file: str, document: Checked) -> str:
     name = document.search.metadata.name if document.search is not None else ""
-    return f"{'<stdin>' if file == STDIN else printable(file)}:{document.line}: ArchitectureSearch {name} is valid"
+    return f"{display_name(file)}:{document.line}: ArchitectureSearch {name} is valid"
 
 
 def _plain(error: ManifestError) -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 import io
 import json
+import os
 import re
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from archsearch.cli.display import LINE_SECONDS, Bar, Lines, display
 from archsearch.cli.run import override
 from archsearch.cli.tables import duration, number, of_maximum
 from archsearch.engine.model import Trial
-from archsearch.local.errors import UsageError
+from archsearch.local.errors import LocalError, UsageError
 from archsearch.local.progress import Snapshot
 
 MANIFEST = {
@@ -85,6 +87,59 @@ def test_a_bad_manifest_is_told_line_by_line_and_starts_nothing(
     assert f"{manifest}:1:" in printed.err
     assert "sead" in printed.err
     assert not (tmp_path / "run").exists()
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What searches were started with; none of them runs."""
+    calls: list[dict[str, Any]] = []
+
+    async def note(search: ArchitectureSearch, folder: Path, **given: Any) -> None:
+        calls.append({"search": search, "folder": folder, **given})
+        raise LocalError("not run")
+
+    monkeypatch.setattr("archsearch.cli.run.run_search", note)
+    return calls
+
+
+def start(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
+    monkeypatch.setattr("sys.argv", ["archsearch", "run", *arguments])
+    with pytest.raises(SystemExit, match="1"):
+        main()
+
+
+TEXT = "# kept as it was written\n" + json.dumps(MANIFEST) + "\n"
+
+
+def test_a_manifest_from_a_pipe_is_read_once_and_kept_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, started: list[dict[str, Any]]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    pipe = tmp_path / "elsewhere" / "pipe"
+    pipe.parent.mkdir()
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor() as pool:
+        pool.submit(pipe.write_text, TEXT)
+        start(monkeypatch, str(pipe))
+    assert (started[0]["search"], started[0]["source"], started[0]["base"]) == (search(), TEXT, tmp_path)
+
+
+def test_a_manifest_from_standard_input_starts_paths_from_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, started: list[dict[str, Any]]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\xef\xbb\xbf" + TEXT.encode())))
+    start(monkeypatch, "-")
+    assert (started[0]["search"], started[0]["source"], started[0]["base"]) == (search(), TEXT, tmp_path)
+
+
+def test_a_manifest_in_a_file_starts_paths_from_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, started: list[dict[str, Any]]
+) -> None:
+    (tmp_path / "search.yaml").write_text(TEXT)
+    start(monkeypatch, str(tmp_path / "search.yaml"))
+    start(monkeypatch, str(tmp_path / "search.yaml"), "--trials", "9")
+    assert [(call["source"], call["base"]) for call in started] == [(TEXT, tmp_path), (None, tmp_path)]
 
 
 class Clock:
