@@ -1,24 +1,23 @@
 """``archsearch run``: a search on this machine, from its manifest to its report."""
 
 import asyncio
-import json
 import signal
 import traceback
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import ValidationError
 from rich.console import Console
 
 from archsearch.api import ArchitectureSearch
 from archsearch.cli import tables, views
 from archsearch.cli.display import Display, display
 from archsearch.cli.output import Format, FormatOption, emit
+from archsearch.cli.overriding import override
 from archsearch.cli.source import read_source
 from archsearch.engine.model import Result
 from archsearch.engine.record import SearchRecord
-from archsearch.local.errors import LocalError, UsageError
+from archsearch.local.errors import LocalError
 from archsearch.local.folder import Folder
 from archsearch.local.record import is_finished
 from archsearch.local.run import run_search
@@ -52,28 +51,6 @@ def run(
     record = _watched(changed, folder, source.base, source.text if changed == search else None, quiet)
     emit(views.search_view(record), output, lambda console: _conclude(console, record, folder))
     raise typer.Exit(_exit_code(record, folder))
-
-
-def override(
-    search: ArchitectureSearch, *, trials: int | None, parallelism: int | None, seed: int | None
-) -> ArchitectureSearch:
-    """The manifest with what the command line says in its place.
-
-    Raises:
-        LocalError: a value is not allowed; the message names the field.
-    """
-    given = {"max": trials, "parallelism": parallelism}
-    changes = {name: value for name, value in given.items() if value is not None}
-    if not changes and seed is None:
-        return search
-    manifest = search.model_dump(mode="json", exclude_unset=True)
-    manifest["spec"].setdefault("trials", {}).update(changes)
-    manifest["spec"].update({} if seed is None else {"seed": seed})
-    try:
-        return ArchitectureSearch.model_validate_json(json.dumps(manifest))
-    except ValidationError as error:
-        told = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']} (it is {e['input']!r})" for e in error.errors())
-        raise UsageError(told) from error
 
 
 def _watched(search: ArchitectureSearch, folder: Path, base: Path, source: str | None, quiet: bool) -> SearchRecord:

@@ -15,7 +15,7 @@ from rich.console import Console
 from archsearch.api import ArchitectureSearch
 from archsearch.cli import main
 from archsearch.cli.display import LINE_SECONDS, Bar, Lines, display
-from archsearch.cli.run import override
+from archsearch.cli.overriding import override
 from archsearch.cli.tables import duration, number, of_maximum
 from archsearch.engine.model import Trial
 from archsearch.local.errors import LocalError, UsageError
@@ -66,12 +66,45 @@ def test_what_is_given_takes_the_place_of_its_field_and_of_no_other() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "field"),
-    [({"trials": 0}, "spec.trials.max"), ({"parallelism": -1}, "spec.trials.parallelism"), ({"seed": -1}, "spec.seed")],
+    ("arguments", "told"),
+    [
+        (("--trials", "0"), "--trials: spec.trials.max: 0 is not allowed; needs an integer from 1 to 1000000"),
+        (("--trials", "9" * 30), f"--trials: spec.trials.max: {'9' * 30} is not allowed; needs an integer from 1"),
+        (("--parallelism", "-1"), "--parallelism: spec.trials.parallelism: -1 is not allowed; needs an integer from 0"),
+        (("--seed", "-1"), "--seed: spec.seed: -1 is not allowed; needs an integer from 0 to 2147483647"),
+    ],
 )
-def test_what_the_manifest_may_not_hold_is_refused_by_its_field(given: dict[str, int], field: str) -> None:
-    with pytest.raises(UsageError, match=rf"{field}: .* \(it is -?[01]\)"):
-        override(search(), **({"trials": None, "parallelism": None, "seed": None} | given))
+def test_a_flag_is_judged_as_its_field_is(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[str, ...],
+    told: str,
+) -> None:
+    (tmp_path / "search.yaml").write_text(json.dumps(MANIFEST))
+    out = tmp_path / "run"
+    monkeypatch.setattr("sys.argv", ["archsearch", "run", str(tmp_path / "search.yaml"), "--out", str(out), *arguments])
+    with pytest.raises(SystemExit, match="2"):
+        main()
+    printed = capsys.readouterr()
+    assert printed.err.startswith(f"archsearch: {told}")
+    assert (printed.out, out.exists()) == ("", False)
+
+
+def test_flags_are_all_judged_and_each_mistake_is_a_line() -> None:
+    with pytest.raises(UsageError) as refused:
+        override(search(), trials=0, parallelism=2, seed=-1)
+    assert [line.split(":")[0] for line in str(refused.value).splitlines()] == ["--trials", "--seed"]
+
+
+def test_a_flag_obeys_the_rules_that_span_fields() -> None:
+    manifest = json.loads(json.dumps(MANIFEST))
+    manifest["spec"]["trials"]["reproducible"] = True
+    reproducible = ArchitectureSearch.model_validate_json(json.dumps(manifest))
+    with pytest.raises(
+        UsageError, match="^--parallelism: spec.trials.parallelism: 0 is not allowed where reproducible"
+    ):
+        override(reproducible, trials=None, parallelism=0, seed=None)
 
 
 def test_a_bad_manifest_is_told_line_by_line_and_starts_nothing(
