@@ -16,7 +16,7 @@ from archsearch.bench.processes import Memory, memory_of
 from archsearch.bench.stats import percentile
 from archsearch.controller_client import ControllerClient, ControllerError
 from archsearch.controller_contract import Ask, Observation, Proposal, Tell
-from archsearch.local.controller import ControllerProcess, write_config
+from archsearch.local.controller_process import ControllerProcess, write_config
 from archsearch.local.processes import tail
 from archsearch.space.base import Genotype, Space
 

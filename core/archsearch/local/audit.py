@@ -7,7 +7,7 @@ from pathlib import Path
 from archsearch.controller_contract import Mismatch, PolicyState
 from archsearch.engine.ledger import Ledger
 from archsearch.engine.record import SearchRecord
-from archsearch.local.controller import derive, write_config
+from archsearch.local.controller_process import derive, write_config
 
 
 @dataclass(frozen=True)

@@ -2,97 +2,23 @@
 
 import asyncio
 import contextlib
-import json
-import secrets
-import sys
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from archsearch.api import SearchSpace, Strategy
 from archsearch.controller_client import ControllerClient, ControllerError, ControllerRefused
-from archsearch.controller_contract import Mismatch, PolicyState, Proposal
+from archsearch.controller_contract import PolicyState, Proposal
 from archsearch.engine.ledger import Ledger
 from archsearch.engine.model import AskFor, Call, ControllerFact, Replay, Teach
-from archsearch.local.errors import ProcessFailedError
-from archsearch.local.processes import end, how, kill, spawn, tail
+from archsearch.local.controller_process import PROGRAM, ControllerProcess, derive
+from archsearch.local.errors import ProcessFailedError, SpawnError
+from archsearch.local.processes import how, kill, missing_extra, tail
 
-TOKEN_VARIABLE = "ARCHSEARCH_TOKEN"  # noqa: S105 - the variable's name
-PROGRAM = (sys.executable, "-m", "archsearch.controller")
 _DEATHS = 5
 """Deaths in a row, with no call answered between them, after which the controller is given up."""
 _REFUSALS = 5
 """Refusals in a row, with no call answered between them, after which the controller is given up."""
-_START_SECONDS = 180.0
-_PATIENCE = 5.0
 _LONGEST_BACK_OFF = 10.0
-
-
-def write_config(path: Path, name: str, space: SearchSpace, strategy: Strategy, seed: int) -> None:
-    """Write the controller's configuration file."""
-    config = {
-        "name": name,
-        "searchSpace": space.model_dump(mode="json", exclude_none=True),
-        "strategy": strategy.model_dump(mode="json", exclude_none=True),
-        "seed": seed,
-    }
-    path.write_text(json.dumps(config, indent=2) + "\n")
-
-
-class ControllerProcess:
-    """One controller process, from its start to its end."""
-
-    def __init__(self, process: asyncio.subprocess.Process, client: ControllerClient) -> None:
-        self.process = process
-        self.client = client
-
-    @classmethod
-    async def start(cls, config: Path, log: Path, program: tuple[str, ...] = PROGRAM) -> "ControllerProcess":
-        """Start one and wait until it listens.
-
-        Raises:
-            ControllerError: it died, or said nothing in time.
-        """
-        token = secrets.token_urlsafe(32)
-        command = (*program, "--config", str(config), "--port", "0")
-        process = await spawn((*command, "--exit-with-stdin"), log=log, environment={TOKEN_VARIABLE: token})
-        assert process.stdout is not None
-        try:
-            line = await asyncio.wait_for(process.stdout.readline(), _START_SECONDS)
-            port = int(json.loads(line)["port"])
-        except (TimeoutError, ValueError, KeyError, TypeError) as error:
-            kill(process)
-            await process.wait()
-            raise ControllerError(
-                f"the controller did not say where it listens: it {how(process.returncode)}"
-            ) from error
-        except BaseException:
-            kill(process)
-            raise
-        return cls(process, ControllerClient(f"http://127.0.0.1:{port}", token))
-
-    async def close(self) -> None:
-        """End it."""
-        await self.client.close()
-        await end(self.process, patience=_PATIENCE)
-
-
-async def derive(
-    config: Path, log: Path, ledger: Ledger, *, verify: bool = False
-) -> tuple[PolicyState, tuple[Mismatch, ...]]:
-    """Replay ``ledger`` in a fresh controller: the policy it ends in, and with ``verify`` every ask that differs.
-
-    Raises:
-        ProcessFailedError: the controller cannot do it.
-    """
-    try:
-        process = await ControllerProcess.start(config, log)
-        try:
-            replayed = await process.client.replay(ledger.log(complete=True), verify=verify)
-            return await process.client.policy(), replayed.mismatches or ()
-        finally:
-            await process.close()
-    except ControllerError as error:
-        raise ProcessFailedError(f"the ledger cannot be replayed: {error}{tail(log)}") from error
 
 
 class Controller:
@@ -186,6 +112,12 @@ class Controller:
     # --- the process --------------------------------------------------------------------------------------------------
 
     async def _keep(self) -> None:
+        try:
+            await self._keep_alive()
+        except Exception as error:
+            self._unforeseen("keeping the controller alive", error)
+
+    async def _keep_alive(self) -> None:
         while True:
             try:
                 self._process = await ControllerProcess.start(self._config, self._log, self._program)
@@ -197,8 +129,16 @@ class Controller:
                 died = f"the controller {how(self._process.process.returncode)}"
             except ControllerError as error:
                 died = str(error)
+            except SpawnError as error:
+                died = str(error)
+                if not error.passes:
+                    self._give_up(died)
+                    return
             self._deaths += 1
             await self._bury()
+            if missing_extra(self._log):
+                self._give_up(died)
+                return
             if self._deaths >= _DEATHS:
                 self._give_up(f"{died}, {self._deaths} times in a row")
                 return
@@ -214,8 +154,14 @@ class Controller:
             self._process = None
 
     def _give_up(self, why: str) -> None:
-        self._failure = ProcessFailedError(f"{why}{tail(self._log)}")
+        self._failure = ProcessFailedError(f"{why}{tail(self._log)}{missing_extra(self._log)}")
         self._wake()
+
+    def _unforeseen(self, doing: str, error: Exception) -> None:
+        """Give up for what nobody has thought of: a task that ended in silence would leave the run waiting for ever."""
+        with contextlib.suppress(OSError), self._log.open("a") as log:
+            traceback.print_exception(error, file=log)
+        self._give_up(f"{doing} failed: {type(error).__name__}: {error}")
 
     # --- calls --------------------------------------------------------------------------------------------------------
 
@@ -229,6 +175,8 @@ class Controller:
         except ControllerError:
             # Dead already, or hanging past its deadline: make it the former, and a new one is started.
             kill(process.process)
+        except Exception as error:
+            self._unforeseen("calling the controller", error)
         finally:
             self._calls = None
             self._wake()

@@ -33,3 +33,11 @@ class ManifestChangedError(LocalError):
 
 class ProcessFailedError(LocalError):
     """The controller or the warm process cannot be kept alive; the ledger is safe and the same command goes on."""
+
+
+class SpawnError(ProcessFailedError):
+    """The system refused to start a process; ``passes``: trying again may help."""
+
+    def __init__(self, message: str, *, passes: bool) -> None:
+        super().__init__(message)
+        self.passes = passes

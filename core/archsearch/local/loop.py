@@ -14,7 +14,8 @@ from archsearch.engine.decide import decide
 from archsearch.engine.ledger import Ledger
 from archsearch.engine.model import Facts, Outcome, Phase, Plan, Result
 from archsearch.local.attempts import Attempts
-from archsearch.local.controller import Controller, write_config
+from archsearch.local.controller import Controller
+from archsearch.local.controller_process import write_config
 from archsearch.local.finish import train_human, write_best, write_page
 from archsearch.local.folder import Folder
 from archsearch.local.progress import Progress, Scoreboard

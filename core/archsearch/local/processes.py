@@ -4,18 +4,26 @@ import asyncio
 import contextlib
 import ctypes
 import os
+import re
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
+
+from archsearch.local.errors import SpawnError
+from archsearch.local.refusals import passes, refusal
 
 _PR_SET_PDEATHSIG = 1
 _TAIL = 2000
+_MISSING = re.compile(r"No module named '?([\w.]+)'?")
 
 
 async def spawn(
     command: Sequence[str],
     *,
+    what: str,
     log: Path,
     environment: Mapping[str, str] | None = None,
     orphan_signal: int = signal.SIGKILL,
@@ -24,18 +32,28 @@ async def spawn(
 
     A session of its own keeps a terminal's Ctrl-C from it: this process decides when it ends. It ends when its stdin
     closes; on Linux the kernel also sends ``orphan_signal`` when this process dies.
+
+    Raises:
+        SpawnError: the system refuses it, or its log; the message calls it ``what``.
     """
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as stderr:
-        return await asyncio.create_subprocess_exec(
-            *command,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=stderr,
-            env={**os.environ, **(environment or {})},
-            start_new_session=True,
-            preexec_fn=_dies_with_parent(orphan_signal),
-        )
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab", buffering=0) as stderr:
+            # What an earlier process said last must not be taken for the end of this one.
+            stderr.write(f"--- {datetime.now(UTC).isoformat(timespec='seconds')} start\n".encode())
+            return await asyncio.create_subprocess_exec(
+                *command,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=stderr,
+                env={**os.environ, **(environment or {})},
+                start_new_session=True,
+                preexec_fn=_dies_with_parent(orphan_signal),
+            )
+    except OSError as error:
+        raise SpawnError(f"{what} cannot be started: {refusal(error)}", passes=passes(error)) from error
+    except subprocess.SubprocessError as error:
+        raise SpawnError(f"{what} cannot be started: {error}", passes=False) from error
 
 
 def _dies_with_parent(orphan_signal: int) -> Callable[[], None] | None:
@@ -85,6 +103,16 @@ def tail(log: Path) -> str:
     except OSError:
         return ""
     return f"; the end of {log}:\n{text}" if text else ""
+
+
+def missing_extra(log: Path) -> str:
+    """What to install, where the last line of a process's log says that a module is missing; else nothing."""
+    lines = tail(log).splitlines()
+    found = _MISSING.search(lines[-1]) if lines else None
+    if found is None:
+        return ""
+    remedy = "pip install 'archsearch[controller,trial]', then the same command goes on"
+    return f"\n{found[1]} is not installed here: {remedy}"
 
 
 def how(returncode: int | None) -> str:

@@ -106,7 +106,9 @@ class WarmRunner:
                 f"the process that starts children {state}, {self._deaths} times in a row{tail(self._log)}"
             )
         # SIGTERM, not SIGKILL, when we die: it still has children, and their own processes, to end.
-        self._process = await spawn(self._command, log=self._log, orphan_signal=signal.SIGTERM)
+        self._process = await spawn(
+            self._command, what="the process that starts children", log=self._log, orphan_signal=signal.SIGTERM
+        )
         self._reader = asyncio.create_task(self._read(self._process))
         return self._process
 
