@@ -117,6 +117,7 @@ class Attempts:
             reason=status.reason,
             message=message,
             seconds=status.seconds,
+            cpu_seconds=status.cpu_seconds,
         )
 
     def _report(self, status: Ended, files: Files) -> bytes | None:

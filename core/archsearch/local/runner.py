@@ -30,6 +30,8 @@ class Ended:
     seconds: float
     reason: str | None = None
     """The reason of the stop that ended it."""
+    cpu_seconds: float = 0.0
+    """User and system time that it used."""
 
 
 Status = Running | Ended

@@ -14,15 +14,13 @@ from pydantic import TypeAdapter, ValidationError
 
 from archsearch.local.errors import ProcessFailedError
 from archsearch.local.folder import Attempt
-from archsearch.local.processes import end, how, kill, spawn, tail
+from archsearch.local.processes import end, how, kill, missing_extra, spawn, tail
 from archsearch.local.runner import Ended, Running, Status, read_report
-from archsearch.warm_contract import Answer, ChildExited, ChildStarted, StartChild, StopChild
+from archsearch.warm_contract import WARM_ENDED, Answer, ChildExited, ChildStarted, StartChild, StopChild
 
 _ANSWER: TypeAdapter[Answer] = TypeAdapter(Answer)
 _DEATHS = 5
 """Deaths of the warm process in a row, with no child ended between them, after which it is given up."""
-WARM_ENDED = "WarmProcessEnded"
-"""Stop reason of children that the warm process ended because it ended itself: lost, through no fault of theirs."""
 _PATIENCE = 10.0
 """Seconds that it may take to end its children and itself."""
 
@@ -85,7 +83,8 @@ class WarmRunner:
             return None
         if ended.stop_reason == WARM_ENDED and ended.exit_code != 0:
             return None
-        return Ended(ended.exit_code, read_report(files.report), ended.seconds, ended.stop_reason)
+        report = read_report(files.report)
+        return Ended(ended.exit_code, report, ended.seconds, ended.stop_reason, cpu_seconds=ended.cpu_seconds)
 
     async def close(self) -> None:
         """End the warm process, which ends its children."""
@@ -100,17 +99,20 @@ class WarmRunner:
             return self._process
         if self._reader is not None:
             await self._reader
-        if self._deaths >= _DEATHS:
-            state = how(None if self._process is None else self._process.returncode)
-            raise ProcessFailedError(
-                f"the process that starts children {state}, {self._deaths} times in a row{tail(self._log)}"
-            )
+        self._check()
         # SIGTERM, not SIGKILL, when we die: it still has children, and their own processes, to end.
         self._process = await spawn(
             self._command, what="the process that starts children", log=self._log, orphan_signal=signal.SIGTERM
         )
         self._reader = asyncio.create_task(self._read(self._process))
         return self._process
+
+    def _check(self) -> None:
+        missing = missing_extra(self._log) if self._deaths else ""
+        if self._deaths >= _DEATHS or missing:
+            state = how(None if self._process is None else self._process.returncode)
+            times = f", {self._deaths} times in a row" if self._deaths > 1 else ""
+            raise ProcessFailedError(f"the process that starts children {state}{times}{tail(self._log)}{missing}")
 
     def _gone(self) -> bool:
         return self._reader is None or self._reader.done()
@@ -120,25 +122,27 @@ class WarmRunner:
         try:
             process.stdin.write(request.model_dump_json().encode() + b"\n")
             await process.stdin.drain()
-        except ConnectionError:
+        except OSError:
             return False
         return True
 
     async def _read(self, process: asyncio.subprocess.Process) -> None:
-        assert process.stdout is not None
-        while line := await process.stdout.readline():
-            try:
-                self._take(_ANSWER.validate_json(line))
-            except ValidationError as error:
-                # It speaks another language than we do: nothing that it says can be believed.
-                kill(process)
-                with self._log.open("a") as log:
-                    log.write(f"not an answer of the warm contract: {line!r}: {error}\n")
-                break
+        try:
+            await self._take_answers(process)
+        except Exception as error:
+            # It speaks another language than we do: nothing that it says can be believed.
+            kill(process)
+            with contextlib.suppress(OSError), self._log.open("a") as log:
+                log.write(f"not an answer of the warm contract: {type(error).__name__}: {error}\n")
         await process.wait()
         self._deaths += not self._closing
         self._lose_all()
         self._wake()
+
+    async def _take_answers(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stdout is not None
+        while line := await process.stdout.readline():
+            self._take(_ANSWER.validate_json(line))
 
     def _take(self, answer: Answer) -> None:
         if isinstance(answer, ChildStarted) and answer.id in self._children:

@@ -82,7 +82,7 @@ async def test_every_running_trial_is_reported_once_and_others_not_at_all(
         {
             "000000-1": Running(1.0, stopping=False),
             "000001-2": Running(1.0, stopping=True),
-            "000002-1": Ended(3, b"{", 2.0, "Suspended"),
+            "000002-1": Ended(3, b"{", 2.0, "Suspended", cpu_seconds=3.5),
         }
     )
     attempts = Attempts(search(), Folder(tmp_path), tmp_path, runner)
@@ -100,6 +100,7 @@ async def test_every_running_trial_is_reported_once_and_others_not_at_all(
         (3, 1, AttemptState.LOST),
     ]
     assert (seen[2].exit_code, seen[2].report, seen[2].reason, seen[2].seconds) == (3, b"{", "Suspended", 2.0)
+    assert seen[2].cpu_seconds == 3.5
     assert deadline is None
 
 
