@@ -10,6 +10,7 @@ from archsearch.api import ArchitectureSearch, ReportSource, seconds
 from archsearch.engine.model import Attempt, AttemptState, Phase, Start, Stop, Trial
 from archsearch.local.folder import Attempt as Files
 from archsearch.local.folder import Folder
+from archsearch.local.refusals import refusals
 from archsearch.local.runner import Ended, Runner, Running, read_end
 from archsearch.report import TrialInput, find_report_in_log
 from archsearch.warm_contract import StartChild
@@ -65,9 +66,16 @@ class Attempts:
         await self.launch(self.request(_name(start.index, start.attempt), files, start.input), files)
 
     async def launch(self, request: StartChild, files: Files) -> None:
-        """Start any attempt in an empty folder of its own."""
-        shutil.rmtree(files.folder, ignore_errors=True)
-        files.folder.mkdir(parents=True)
+        """Start any attempt in an empty folder of its own.
+
+        Raises:
+            MachineError: the system refuses the folder.
+            ProcessFailedError: nothing can be started any more.
+        """
+        with refusals(f"{files.folder} cannot be made for attempt {request.id}"):
+            if files.folder.exists():
+                shutil.rmtree(files.folder)
+            files.folder.mkdir(parents=True)
         await self._runner.start(request)
 
     async def stop(self, stop: Stop) -> None:

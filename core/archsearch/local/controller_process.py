@@ -12,6 +12,7 @@ from archsearch.controller_contract import Mismatch, PolicyState
 from archsearch.engine.ledger import Ledger
 from archsearch.local.errors import ProcessFailedError
 from archsearch.local.processes import end, how, kill, missing_extra, spawn, tail
+from archsearch.local.refusals import refusals
 
 TOKEN_VARIABLE = "ARCHSEARCH_TOKEN"  # noqa: S105 - the variable's name
 PROGRAM = (sys.executable, "-m", "archsearch.controller")
@@ -20,14 +21,19 @@ _PATIENCE = 5.0
 
 
 def write_config(path: Path, name: str, space: SearchSpace, strategy: Strategy, seed: int) -> None:
-    """Write the controller's configuration file."""
+    """Write the controller's configuration file.
+
+    Raises:
+        MachineError: the system refuses it.
+    """
     config = {
         "name": name,
         "searchSpace": space.model_dump(mode="json", exclude_none=True),
         "strategy": strategy.model_dump(mode="json", exclude_none=True),
         "seed": seed,
     }
-    path.write_text(json.dumps(config, indent=2) + "\n")
+    with refusals(f"{path} cannot be written"):
+        path.write_text(json.dumps(config, indent=2) + "\n")
 
 
 class ControllerProcess:

@@ -12,6 +12,7 @@ from archsearch.engine.running import trial_seed
 from archsearch.local.attempts import Attempts
 from archsearch.local.crash import durable
 from archsearch.local.folder import Attempt, Folder
+from archsearch.local.refusals import refusals
 from archsearch.local.runner import Ended, Runner
 from archsearch.report import Report, ReportProblem, TrialInput, parse_report
 from archsearch.space.base import Architecture
@@ -84,10 +85,18 @@ def best_trial(trials: tuple[Trial, ...]) -> Trial | None:
 
 
 def write_best(record: SearchRecord, folder: Folder) -> None:
-    """Write best/: the best child's architecture, record, log, and the manifest. Nothing where no child succeeded."""
+    """Write best/: the best child's architecture, record, log, and the manifest. Nothing where no child succeeded.
+
+    Raises:
+        MachineError: the system refuses it.
+    """
     best = best_trial(record.trials)
-    if best is None:
-        return
+    if best is not None:
+        with refusals(f"{folder.best} cannot be written"):
+            _write_best(best, record, folder)
+
+
+def _write_best(best: Trial, record: SearchRecord, folder: Folder) -> None:
     building = folder.best.with_name("best.new")
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir()

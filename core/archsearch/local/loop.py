@@ -16,6 +16,7 @@ from archsearch.engine.model import Facts, Outcome, Phase, Plan, Result
 from archsearch.local.attempts import Attempts
 from archsearch.local.controller import Controller
 from archsearch.local.controller_process import write_config
+from archsearch.local.errors import LocalError
 from archsearch.local.finish import train_human, write_best, write_page
 from archsearch.local.folder import Folder
 from archsearch.local.progress import Progress, Scoreboard
@@ -94,12 +95,20 @@ class Loop:
                     await self._finish(outcome)
             finally:
                 stopper.cancel()
+        except BaseException:
+            await self._close()
+            # Whatever ended the run is told, not what it has made impossible.
+            with contextlib.suppress(LocalError):
+                self._store.write(kinds=(), active_seconds=self._active_seconds)
+            raise
+        await self._close()
+        self._store.write(kinds=(), active_seconds=self._active_seconds)
+
+    async def _close(self) -> None:
+        try:
+            await self._runner.close()
         finally:
-            try:
-                await self._runner.close()
-            finally:
-                await self._controller.close()
-            self._store.write(kinds=(), active_seconds=self._active_seconds)
+            await self._controller.close()
 
     async def _pass_stop_on(self) -> None:
         await self._stop.wait()

@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 from archsearch.api import ArchitectureSearch
 from archsearch.local.errors import FolderError, ManifestChangedError
 from archsearch.local.folder import Folder
+from archsearch.local.refusals import refusals
 from archsearch.local.store import Store
 from archsearch.manifest import immutable_changes
 
@@ -40,8 +41,11 @@ def open_store(folder: Folder, search: ArchitectureSearch, now: datetime, source
     Raises:
         FolderError: the folder holds something else, or is damaged.
         ManifestChangedError: fields differ that cannot change while a search lives.
+        MachineError: the system refuses what must be written.
     """
-    if folder.ledger.exists():
+    with refusals(f"{folder.root} cannot be read", FolderError):
+        there = folder.ledger.exists()
+    if there:
         store = Store(folder.ledger)
         try:
             _amend(store, folder, search)
@@ -51,7 +55,11 @@ def open_store(folder: Folder, search: ArchitectureSearch, now: datetime, source
     else:
         _refuse_leftovers(folder)
         store = Store.create(folder.ledger, search, search.spec.strategy.resolved(), now, versions())
-    _keep_manifest(folder, source if source is not None else as_yaml(search))
+    try:
+        _keep_manifest(folder, source if source is not None else as_yaml(search))
+    except BaseException:
+        store.close()
+        raise
     return store
 
 
@@ -86,7 +94,8 @@ def _refuse_leftovers(folder: Folder) -> None:
 
 
 def _keep_manifest(folder: Folder, text: str) -> None:
-    if not folder.manifest.exists() or folder.manifest.read_text() != text:
-        partial = folder.manifest.with_suffix(".new")
-        partial.write_text(text)
-        partial.replace(folder.manifest)
+    with refusals(f"{folder.manifest} cannot be kept"):
+        if not folder.manifest.exists() or folder.manifest.read_bytes() != text.encode():
+            partial = folder.manifest.with_suffix(".new")
+            partial.write_bytes(text.encode())
+            partial.replace(folder.manifest)

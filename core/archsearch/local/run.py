@@ -12,6 +12,7 @@ from archsearch.local.lock import FolderLock
 from archsearch.local.loop import Extras, Loop
 from archsearch.local.opening import open_store
 from archsearch.local.progress import Progress, Silent
+from archsearch.local.refusals import refusals
 from archsearch.local.runner import Runner
 
 __all__ = ["Extras", "run_search"]
@@ -64,9 +65,7 @@ async def run_search(
 
 
 def _prepare(folder: Path, base: Path | None) -> tuple[Folder, Path]:
-    place = Folder(folder.resolve())
-    try:
+    with refusals(f"{folder} cannot be made", FolderError):
+        place = Folder(folder.resolve())
         place.root.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FolderError(f"{folder} cannot be made: {error}") from error
-    return place, (base or Path.cwd()).resolve()
+        return place, (base or Path.cwd()).resolve()

@@ -1,9 +1,11 @@
 """The ledger's tables, and how its file is opened and refused."""
 
+import os
 import sqlite3
 from pathlib import Path
 
-from archsearch.local.errors import FolderError
+from archsearch.local.errors import FolderError, LocalError
+from archsearch.local.refusals import MachineError, database_remedy
 
 APPLICATION_ID = 0x41534C31
 """Marks a SQLite file as a ledger of archsearch ("ASL1")."""
@@ -43,6 +45,7 @@ def connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
 
     Raises:
         FolderError: it is absent, damaged, of another program, or of a newer archsearch.
+        MachineError: the system refuses it.
     """
     if not path.is_file():
         raise FolderError(f"{path.parent} is not the folder of a search: it has no {path.name}")
@@ -56,8 +59,16 @@ def connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
         if not readonly:
             database.execute("PRAGMA synchronous = FULL")
     except sqlite3.Error as error:
-        raise FolderError(f"{path} is damaged or not a ledger of archsearch: {error}") from error
+        raise unreadable(path, error, "is damaged or not a ledger of archsearch") from error
     return database
+
+
+def unreadable(path: Path, error: sqlite3.Error, otherwise: str) -> LocalError:
+    """The error for a person: the system's refusal with what to do, or ``otherwise`` the file is at fault."""
+    remedy = database_remedy(error)
+    if remedy is None:
+        return FolderError(f"{path} {otherwise}: {error}")
+    return MachineError(f"{path} cannot be used: {error}; nothing is lost; {remedy}")
 
 
 def _open(path: Path, readonly: bool) -> sqlite3.Connection:
@@ -70,10 +81,22 @@ def _open(path: Path, readonly: bool) -> sqlite3.Connection:
         database.execute("PRAGMA query_only = ON")
         database.execute("SELECT 1 FROM sqlite_schema").fetchall()
     except sqlite3.OperationalError:
-        # A folder that may not be written (a mounted archive): no run is active there, so no shared memory is needed.
         database.close()
-        return _connection(uri + "?immutable=1")
+        if os.access(path.parent, os.W_OK):
+            raise
+        # A folder that may not be written (a mounted archive): no run is active there, so no shared memory is needed.
+        return _of_archive(path, uri)
     return database
+
+
+def _of_archive(path: Path, uri: str) -> sqlite3.Connection:
+    log = path.with_name(path.name + "-wal")
+    if log.exists() and log.stat().st_size:
+        raise FolderError(
+            f"{path.parent} is read-only and its run was cut off: {log.name} has not been folded into {path.name}; "
+            "copy the folder to a place that may be written, and read it there"
+        )
+    return _connection(uri + "?immutable=1")
 
 
 def _connection(uri: str) -> sqlite3.Connection:

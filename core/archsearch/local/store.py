@@ -3,7 +3,7 @@
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,8 +17,9 @@ from archsearch.controller_contract import PolicyState
 from archsearch.engine.model import Outcome, Trial
 from archsearch.engine.record import HumanBaseline, SearchRecord
 from archsearch.local.crash import durable
-from archsearch.local.errors import FolderError, LocalError
-from archsearch.local.schema import APPLICATION_ID, SCHEMA, SCHEMA_VERSION, connect
+from archsearch.local.errors import FolderError
+from archsearch.local.refusals import database_remedy, refusal
+from archsearch.local.schema import APPLICATION_ID, SCHEMA, SCHEMA_VERSION, connect, unreadable
 
 _TRIAL = TypeAdapter(Trial)
 _OUTCOME = TypeAdapter(Outcome)
@@ -77,8 +78,10 @@ class Store:
             with durable(("create",)):
                 building.rename(path)
                 _sync(path.parent)
-        except (OSError, sqlite3.Error) as error:
-            raise FolderError(f"{path} cannot be written: {error}") from error
+        except OSError as error:
+            raise FolderError(f"{path} cannot be written: {refusal(error)}") from error
+        except sqlite3.Error as error:
+            raise FolderError(f"{path} cannot be written: {error}; {database_remedy(error) or 'mend it'}") from error
         return cls(path)
 
     def __enter__(self) -> Self:
@@ -115,7 +118,7 @@ class Store:
     def trials(self) -> tuple[Trial, ...]:
         """Every trial, by index."""
         trials = []
-        for row in self._database.execute("SELECT child, payload FROM trials ORDER BY child"):
+        for row in self._rows("SELECT child, payload FROM trials ORDER BY child"):
             with self._reading(f"trial {row['child']}"):
                 trials.append(_TRIAL.validate_json(row["payload"]))
         return tuple(trials)
@@ -123,14 +126,14 @@ class Store:
     def policy(self) -> tuple[PolicyState, ...]:
         """The states of the policy that were kept, by version."""
         states = []
-        for row in self._database.execute("SELECT version, payload FROM policy ORDER BY version"):
+        for row in self._rows("SELECT version, payload FROM policy ORDER BY version"):
             with self._reading(f"policy state {row['version']}"):
                 states.append(PolicyState.model_validate_json(row["payload"]))
         return tuple(states)
 
     def warnings(self) -> tuple[str, ...]:
         """What the user was told, in order."""
-        return tuple(row["text"] for row in self._database.execute("SELECT text FROM warnings ORDER BY position"))
+        return tuple(row["text"] for row in self._rows("SELECT text FROM warnings ORDER BY position"))
 
     def record(self) -> SearchRecord:
         """Everything, as of one moment."""
@@ -149,11 +152,17 @@ class Store:
                 versions=header.versions,
             )
 
+    def _rows(self, query: str) -> list[sqlite3.Row]:
+        with self._reading("the ledger"):
+            return self._database.execute(query).fetchall()
+
     @contextmanager
     def _reading(self, what: str) -> Iterator[None]:
         try:
             yield
-        except (ValidationError, ValueError, sqlite3.DatabaseError) as error:
+        except sqlite3.Error as error:
+            raise unreadable(self._path, error, f"is damaged: {what} cannot be read") from error
+        except (ValidationError, ValueError) as error:
             raise FolderError(f"{self._path} is damaged: {what} cannot be read: {error}") from error
 
     # --- writing ------------------------------------------------------------------------------------------------------
@@ -211,10 +220,11 @@ class Store:
             yield
             self._database.execute("COMMIT")
         except BaseException as error:
-            if self._database.in_transaction:
+            # What SQLite cannot roll back now it rolls back when the file is opened next.
+            with suppress(sqlite3.Error):
                 self._database.rollback()
             if isinstance(error, sqlite3.Error):
-                raise LocalError(f"{self._path} cannot be used: {error}; nothing is lost") from error
+                raise unreadable(self._path, error, "cannot be written; nothing is lost") from error
             raise
 
 

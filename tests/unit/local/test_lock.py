@@ -1,16 +1,18 @@
 """The folder's lock: one holder, named to whoever else comes, gone with its process."""
 
+import fcntl
 import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from archsearch.local.errors import FolderInUseError
-from archsearch.local.lock import FolderLock, holder
+from archsearch.local.lock import LOCK, FolderLock, holder
 
 HOLD = (
     "import sys, pathlib; from archsearch.local.lock import FolderLock\n"
@@ -53,4 +55,21 @@ def test_the_lock_is_free_after_its_context(tmp_path: Path) -> None:
 
 
 def test_nobody_holds_a_folder_without_a_lock_file(tmp_path: Path) -> None:
+    assert holder(tmp_path) is None
+
+
+def test_whoever_only_looks_does_not_keep_a_run_from_starting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with (tmp_path / LOCK).open("w") as looks:
+        fcntl.flock(looks, fcntl.LOCK_SH)
+        monkeypatch.setattr(time, "sleep", lambda _: fcntl.flock(looks, fcntl.LOCK_UN))
+        with FolderLock(tmp_path):
+            assert holder(tmp_path) == os.getpid()
+
+
+def test_a_folder_whose_run_has_ended_is_looked_at_without_a_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with FolderLock(tmp_path):
+        pass
+    monkeypatch.setattr(fcntl, "flock", lambda *_: pytest.fail("locked"))
     assert holder(tmp_path) is None
