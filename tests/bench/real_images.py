@@ -25,7 +25,7 @@ from scipy import stats
 from archsearch import space as spaces
 from archsearch.api import ArchitectureSearch
 from archsearch.engine.record import SearchRecord
-from archsearch.local.attempts import cores
+from archsearch.local.cores import cores
 from archsearch.local.finish import best_trial
 from archsearch.local.folder import Attempt
 from archsearch.local.progress import Snapshot

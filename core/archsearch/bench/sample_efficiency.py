@@ -14,7 +14,7 @@ from archsearch.bench.errors import BenchFailedError
 from archsearch.bench.table import TEST, VALIDATION, BenchTable
 from archsearch.engine.model import Result
 from archsearch.engine.record import SearchRecord
-from archsearch.local.attempts import cores
+from archsearch.local.cores import cores
 from archsearch.local.inprocess import InProcessRunner
 from archsearch.local.run import Extras, run_search
 

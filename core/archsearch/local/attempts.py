@@ -1,13 +1,12 @@
 """Attempts of trials on this machine: started, watched, stopped; what the loop observes of them."""
 
-import os
 import shutil
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 
 from archsearch.api import ArchitectureSearch, ReportSource, seconds
 from archsearch.engine.model import Attempt, AttemptState, Phase, Start, Stop, Trial
+from archsearch.local.cores import cores
 from archsearch.local.folder import Attempt as Files
 from archsearch.local.folder import Folder
 from archsearch.local.refusals import refusals
@@ -18,13 +17,6 @@ from archsearch.warm_contract import StartChild
 DEADLINE_EXCEEDED = "DeadlineExceeded"
 LOG_END = 1 << 16
 """Bytes at the end of a log in which a report is looked for."""
-
-
-def cores() -> int:
-    """CPU cores that this process may use."""
-    if sys.platform == "linux":
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def threads(search: ArchitectureSearch, available: int) -> int:
