@@ -167,9 +167,9 @@ def _show_curves(console: Console, lines: list[curves.Row], ends: list[str]) -> 
     for row in lines:
         numbers = (row["regret_mean"], row["regret_std"], row["test_mean"], row["test_std"])
         table.add_row(row["strategy"], str(row["children"]), str(row["seeds"]), *(f"{value:.3f}" for value in numbers))
-    console.print(table, markup=False)
+    console.print(table)
     for line in ends:
-        console.print(line, markup=False)
+        console.print(line)
 
 
 def _show(console: Console, rows: list[dict[str, Any]]) -> None:
@@ -178,7 +178,7 @@ def _show(console: Console, rows: list[dict[str, Any]]) -> None:
         table.add_column(name.replace("_", " "), justify="left" if isinstance(value, str) else "right")
     for row in rows:
         table.add_row(*(str(row.get(name, "-")) for name in rows[0]))
-    console.print(table, markup=False)
+    console.print(table)
 
 
 def _load_row(figures: controller.Figures) -> dict[str, Any]:

@@ -40,7 +40,12 @@ def emit(data: Any, form: Format, text: Callable[[Console], None]) -> None:
     else:
         # Into a file or a pipe nothing is cut to the width of a terminal that is not there.
         width = None if sys.stdout.isatty() else _UNBOUNDED
-        text(Console(highlight=False, soft_wrap=True, width=width))
+        text(plain_console(soft_wrap=True, width=width))
+
+
+def plain_console(**settings: Any) -> Console:
+    """A console that prints what it is given: what stands in square brackets or between colons is data."""
+    return Console(markup=False, emoji=False, highlight=False, **settings)
 
 
 def complain(text: str) -> None:

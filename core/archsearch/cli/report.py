@@ -32,7 +32,7 @@ def report(
     """Write DIR/report.html and DIR/pictures/*.png, also of a search that is not finished."""
     page = _write(load_record(folder), folder).resolve()
     data = {"page": str(page), "pictures": [str(path) for path in sorted((page.parent / "pictures").glob("*.png"))]}
-    emit(data, output, lambda console: console.print(str(page), markup=False))
+    emit(data, output, lambda console: console.print(str(page)))
     if open_page and not webbrowser.open(page.as_uri()):
         complain(f"no browser could be opened; open {page} by hand")
 

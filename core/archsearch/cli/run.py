@@ -10,11 +10,12 @@ import typer
 from rich.console import Console
 
 from archsearch.api import ArchitectureSearch
-from archsearch.cli import tables, views
+from archsearch.cli import views
 from archsearch.cli.display import Display, display
-from archsearch.cli.output import Format, FormatOption, emit
+from archsearch.cli.output import Format, FormatOption, emit, plain_console
 from archsearch.cli.overriding import override
 from archsearch.cli.source import read_source
+from archsearch.cli.summary import search_lines
 from archsearch.engine.model import Result
 from archsearch.engine.record import SearchRecord
 from archsearch.local.errors import LocalError
@@ -49,13 +50,15 @@ def run(
     changed = override(search, trials=trials, parallelism=parallelism, seed=seed)
     folder = out or Path("runs") / search.metadata.name
     record = _watched(changed, folder, source.base, source.text if changed == search else None, quiet)
-    emit(views.search_view(record), output, lambda console: _conclude(console, record, folder))
+    emit(
+        views.search_view(record, page=Folder(folder).page), output, lambda console: _conclude(console, record, folder)
+    )
     raise typer.Exit(_exit_code(record, folder))
 
 
 def _watched(search: ArchitectureSearch, folder: Path, base: Path, source: str | None, quiet: bool) -> SearchRecord:
     """Run the search, shown on stderr: stdout is for the result."""
-    console = Console(stderr=True, highlight=False)
+    console = plain_console(stderr=True)
     with display(console, search, quiet=quiet) as shown:
         try:
             return asyncio.run(_until_told(search, folder, base, source, shown))
@@ -111,14 +114,11 @@ def _exit_code(record: SearchRecord, folder: Path) -> int:
 
 def _conclude(console: Console, record: SearchRecord, folder: Path) -> None:
     """The outcome, the best child, and what to do next."""
-    for line in tables.summary(record, views.state(record, None)):
-        console.print(line, markup=False)
-    page = Folder(folder).page
-    if page.is_file():
-        console.print(f"  report      {page}", markup=False)
+    for line in search_lines(record, views.state(record, None), Folder(folder).page):
+        console.print(line)
     if record.outcome is None:
-        console.print(f"the same command goes on; see `archsearch show {folder}`", markup=False)
+        console.print(f"the same command goes on; see `archsearch show {folder}`")
     elif record.outcome.result is Result.SUCCEEDED:
-        console.print(f"next: `archsearch best {folder}`, `archsearch audit {folder}`", markup=False)
+        console.print(f"next: `archsearch best {folder}`, `archsearch audit {folder}`")
     else:
-        console.print(f"next: `archsearch trials {folder}` says how each child ended", markup=False)
+        console.print(f"next: `archsearch trials {folder} --failed` says how each child failed")

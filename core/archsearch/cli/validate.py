@@ -63,4 +63,4 @@ def _plain(error: ManifestError) -> dict[str, Any]:
 
 def _print(console: Console, lines: list[str]) -> None:
     for line in lines:
-        console.print(line, markup=False, emoji=False)
+        console.print(line)

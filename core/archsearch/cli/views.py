@@ -1,8 +1,11 @@
 """A search as plain data for programs: camelCase names, nothing that is unknown, times in RFC 3339."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
+from archsearch.cli.summary import failures
 from archsearch.controller_contract import PolicyState
 from archsearch.engine import leaderboard
 from archsearch.engine.model import Trial
@@ -38,8 +41,8 @@ def trial_view(record: SearchRecord, trial: Trial, *, architecture: bool = False
     )
 
 
-def search_view(record: SearchRecord, pid: int | None = None) -> dict[str, Any]:
-    """The search as a whole; ``pid`` is that of the run that is active."""
+def search_view(record: SearchRecord, pid: int | None = None, *, page: Path | None = None) -> dict[str, Any]:
+    """The search as a whole; ``pid`` is that of the run that is active, ``page`` where its report is, if written."""
     counts = leaderboard.counts(record.trials)
     best = leaderboard.top(record.trials, 1)
     return _known(
@@ -48,6 +51,7 @@ def search_view(record: SearchRecord, pid: int | None = None) -> dict[str, Any]:
             "state": state(record, pid),
             "pid": pid,
             "outcome": None if record.outcome is None else _outcome(record),
+            "objective": record.manifest.spec.objective.model_dump(mode="json", exclude_none=True),
             "strategy": record.strategy.model_dump(mode="json", exclude_none=True),
             "maximum": record.manifest.spec.trials.max,
             "counts": {
@@ -59,6 +63,7 @@ def search_view(record: SearchRecord, pid: int | None = None) -> dict[str, Any]:
                 "reused": counts.reused,
                 "duplicates": counts.duplicates,
             },
+            "failures": failures(record),
             "best": trial_view(record, best[0]) if best else None,
             "human": None if record.human is None else _human(record.human),
             "policy": _policy(record.policy[-1]) if record.policy else None,
@@ -66,13 +71,14 @@ def search_view(record: SearchRecord, pid: int | None = None) -> dict[str, Any]:
             "activeSeconds": round(record.active_seconds, 3),
             "trialSeconds": round(sum(trial.seconds for trial in record.trials), 3),
             "warnings": list(record.warnings),
+            "report": str(page.resolve()) if page is not None and page.is_file() else None,
             "versions": dict(record.versions),
         }
     )
 
 
-def audit_view(record: SearchRecord, audit: Audit) -> dict[str, Any]:
-    """What an audit found."""
+def audit_view(record: SearchRecord, audit: Audit, changed: Mapping[str, tuple[str, str | None]]) -> dict[str, Any]:
+    """What an audit found; ``changed`` are versions then and now."""
     return _known(
         {
             "name": record.manifest.metadata.name,
@@ -84,6 +90,7 @@ def audit_view(record: SearchRecord, audit: Audit) -> dict[str, Any]:
             ],
             "derivedHash": audit.derived_hash,
             "storedHash": audit.stored_hash,
+            "changedVersions": {name: _known({"then": then, "now": now}) for name, (then, now) in changed.items()},
         }
     )
 

@@ -1,5 +1,6 @@
 """trials, show, best and audit on a folder: what they print for people and for programs, and what they refuse."""
 
+import io
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -11,9 +12,14 @@ from ruamel.yaml import YAML
 
 from archsearch.api import ArchitectureSearch
 from archsearch.cli import main
-from archsearch.controller_contract import PolicyState
+from archsearch.cli.auditing import audit_lines, changed_versions, genotype
+from archsearch.cli.output import plain_console
+from archsearch.cli.tables import trials_table
+from archsearch.controller_contract import Mismatch, PolicyState
 from archsearch.engine.model import Outcome, Phase, Result, Trial
 from archsearch.engine.record import HumanBaseline
+from archsearch.local.audit import Audit
+from archsearch.local.record import load_record
 from archsearch.local.store import Store, outcome_columns
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -27,6 +33,9 @@ MANIFEST = {
         "trial": {"task": {"custom": {}}, "command": ["true"]},
     },
 }
+
+REASON = {"reason": "ExitCode", "message": "[red]3 :x:\n\x1b[31mred"}
+METRICS = {"accuracy": 0.75, "testAccuracy": 0.7, "parameters": 1234567.0}
 
 
 def trial(index: int, genotype: tuple[int, int], **fields: Any) -> Trial:
@@ -49,14 +58,28 @@ def folder(tmp_path: Path) -> Path:
     children = (
         trial(0, (0, 1), reward=0.5, metrics={"accuracy": 0.5, "testAccuracy": 0.4}, observation=0, **good),
         trial(
-            1, (1, 1), phase=Phase.FAILED, attempts=3, failures=3, reason="ExitCode", message="[red]3", observation=1
+            1,
+            (1, 1),
+            phase=Phase.FAILED,
+            attempts=3,
+            failures=3,
+            reason="ExitCode",
+            message="[red]3 :x:\n\x1b[31mred",
+            observation=1,
         ),
-        trial(2, (1, 0), reward=0.75, metrics={"accuracy": 0.75, "testAccuracy": 0.7}, observation=2, **good),
+        trial(
+            2,
+            (1, 0),
+            reward=0.75,
+            metrics={"accuracy": 0.75, "testAccuracy": 0.7, "parameters": 1234567.0},
+            observation=2,
+            **good,
+        ),
         trial(3, (0, 1), reward=0.5, metrics={"accuracy": 0.5}, observation=3, phase=Phase.SUCCEEDED, reuse_of=0),
     )
     state = PolicyState(strategy="reinforce", version=4, asked=4, hash="0123456789abcdef", entropy=0.5)
     with Store.create(tmp_path / "ledger.db", search, search.spec.strategy.resolved(), NOW, {"torch": "2"}) as store:
-        store.write(kinds=(), trials=children, policy=(state,), warnings=("careful",), active_seconds=125.0)
+        store.write(kinds=(), trials=children, policy=(state,), warnings=("careful :x:",), active_seconds=125.0)
         store.put_human(HumanBaseline(architecture={"kind": "choices"}, metrics={"accuracy": 0.625}, seconds=60.0))
         ended = Outcome(Result.SUCCEEDED, "MaxTrialsReached", "all 4 children have ended")
         store.write(kinds=(), search=outcome_columns(ended))
@@ -86,12 +109,43 @@ def test_trials_lists_every_child_for_people(folder: Path, run: Run) -> None:
     code, out, _ = run("trials", folder)
     header, *rows = out.splitlines()
     assert code == 0
-    assert header.split() == [
-        *("child", "phase", "reward", "accuracy", "testAccuracy", "taught", "attempts", "time", "note")
-    ]
+    assert header.split() == [*("child", "phase", "reward", "accuracy", "testAccuracy", "attempts", "time", "note")]
     assert len(rows) == 4
-    assert "[red]3" in rows[1]
+    assert rows[1].rstrip().endswith("ExitCode: [red]3 :x: \ufffd[31mred")
     assert "reuses 0" in rows[3]
+
+
+def test_trials_lists_only_those_that_failed_where_asked(folder: Path, run: Run) -> None:
+    assert [child["index"] for child in json.loads(run("trials", folder, "--failed", "-o", "json")[1])] == [1]
+
+
+def test_best_tells_people_the_size_and_trials_does_not(folder: Path, run: Run) -> None:
+    rows = run("best", folder)[1].splitlines()
+    assert "parameters" in rows[0]
+    assert "1,234,567" in rows[1]
+    assert "parameters" not in run("trials", folder)[1]
+
+
+def test_columns_that_would_say_nothing_are_left_out(folder: Path) -> None:
+    record = load_record(folder)
+    names = [column.header for column in trials_table(record, [record.trials[0]]).columns]
+    assert names == [
+        "child",
+        "phase",
+        "reward",
+        "accuracy",
+        "testAccuracy",
+        "time",
+    ]
+
+
+def test_a_table_keeps_its_columns_on_a_narrow_terminal(folder: Path) -> None:
+    text = io.StringIO()
+    record = load_record(folder)
+    plain_console(file=text, width=80).print(trials_table(record, record.trials))
+    assert text.getvalue().splitlines()[0].split()[-4:] == ["testAccuracy", "attempts", "time", "note"]
+    assert "…" not in text.getvalue()
+    assert max(map(len, text.getvalue().splitlines())) <= 80
 
 
 def test_trials_gives_programs_the_same_in_json_and_yaml(folder: Path, run: Run) -> None:
@@ -118,14 +172,24 @@ def test_show_sums_the_search_up(folder: Path, run: Run) -> None:
     _, out, _ = run("show", folder)
     assert out.splitlines()[0] == "small: Succeeded (MaxTrialsReached: all 4 children have ended)"
     for line in (
-        "  children    4 of 4, 1 failed, 1 reused",
-        "  best        child 2: accuracy 0.75, testAccuracy 0.7",
+        "  objective   Maximize accuracy; reward: identity",
+        "  strategy    reinforce (preset Fast, hiddenSize 35, layers 2, learningRate 0.015, batchSize 8, "
+        "entropyWeight 0.1, baselineDecay 0.9, normaliseRewards true)",
+        "  children    4 of 4: 3 succeeded (1 reused), 1 failed (ExitCode 1)",
+        "  best        child 2: accuracy 0.75 on validation, testAccuracy 0.7 on test, 1,234,567 parameters",
         "  human       accuracy 0.625",
-        "  policy      reinforce, version 4, 0123456789ab, entropy 0.5",
+        "  policy      version 4, 0123456789ab, entropy 0.5",
         "  time        2:05 active, 2:02 of training",
-        "  warning     careful",
+        "  warning     careful :x:",
     ):
         assert line in out.splitlines()
+    assert "report" not in out
+
+
+def test_show_names_the_report_once_it_is_written(folder: Path, run: Run) -> None:
+    (folder / "report.html").touch()
+    assert run("show", folder)[1].splitlines()[-1] == f"  report      {folder / 'report.html'}"
+    assert json.loads(run("show", folder, "-o", "json")[1])["report"] == str(folder / "report.html")
 
 
 def test_show_gives_programs_everything_but_the_children(folder: Path, run: Run) -> None:
@@ -141,6 +205,8 @@ def test_show_gives_programs_everything_but_the_children(folder: Path, run: Run)
         "reused": 1,
         "duplicates": 0,
     }
+    assert data["failures"] == {"ExitCode": 1}
+    assert data["objective"]["direction"] == "Maximize"
     assert data["best"]["index"] == 2
     assert data["strategy"]["reinforce"]["preset"] == "Fast"
     assert "pid" not in data
@@ -150,7 +216,50 @@ def test_show_child_gives_its_architecture(folder: Path, run: Run) -> None:
     _, out, _ = run("show", folder, "--child", 2, "-o", "json")
     assert json.loads(out)["architecture"] == {"kind": "choices", "values": {"a": 1, "b": 0}}
     _, out, _ = run("show", folder, "--child", 1)
-    assert out.splitlines()[0] == "child 1: Failed (ExitCode: [red]3)"
+    assert out.splitlines()[0] == "child 1: Failed (ExitCode: [red]3 :x: \ufffd[31mred)"
+
+
+def test_show_child_names_its_log(folder: Path, run: Run) -> None:
+    log = folder / "trials" / "1" / "3" / "log.txt"
+    assert "log.txt" not in run("show", folder, "--child", 1)[1]
+    log.parent.mkdir(parents=True)
+    log.touch()
+    assert f"  log         {log}" in run("show", folder, "--child", 1)[1].splitlines()
+
+
+def audited(*mismatches: Mismatch) -> Audit:
+    return Audit(children=4, observations=4, mismatches=mismatches, derived_hash="abc", stored_hash="abc")
+
+
+def test_an_audit_tells_what_was_installed_beside_a_difference() -> None:
+    changed = changed_versions({"torch": "2", "numpy": "1", "gone": "3"}, {"torch": "4", "numpy": "1"})
+    assert changed == {"torch": ("2", "4"), "gone": ("3", None)}
+    lines = audit_lines(audited(Mismatch(index=2, logged=(0, 1, 2), derived=(0, 2, 2))), changed)
+    assert lines[1] == "child 2 differs from decision 1 on: the ledger has 012, derived 022"
+    assert [line.split(":")[0] for line in lines[3:5]] == ["torch was 2 and is 4", "gone was 3 and is not installed"]
+
+
+def test_an_audit_that_agrees_does_not_tell_of_versions() -> None:
+    assert audit_lines(audited(), {"torch": ("2", "4")})[-2:] == [
+        "policy abc, as it was kept",
+        "the ledger is what the policy did",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "around", "shown"),
+    [
+        ((), 0, ""),
+        ((0, 1, 9), 0, "019"),
+        ((0, 10, 2), 0, "0.10.2"),
+        ((1,) * 24, 23, "1" * 24),
+        ((1,) * 100, 0, "1" * 24 + "…"),
+        ((1,) * 50 + (2,) * 50, 50, "…" + "1" * 12 + "2" * 12 + "…"),
+        ((1,) * 99 + (2,), 99, "…" + "1" * 23 + "2"),
+    ],
+)
+def test_genotypes_are_short_strings_around_what_differs(options: tuple[int, ...], around: int, shown: str) -> None:
+    assert genotype(options, around) == shown
 
 
 def test_a_child_that_is_not_there_is_refused_with_those_that_are(folder: Path, run: Run) -> None:

@@ -1,0 +1,107 @@
+"""A search, a child and an audit in a few lines for people."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+from archsearch.api.oneof import OneOf
+from archsearch.cli.tables import count, duration, flat, note, number, test_metrics
+from archsearch.engine import leaderboard
+from archsearch.engine.model import Phase, Trial
+from archsearch.engine.record import SearchRecord
+
+
+def search_lines(record: SearchRecord, state: str, page: Path) -> list[str]:
+    """The search as a whole; ``page`` is where its report is, if there is one."""
+    lines = [f"{record.manifest.metadata.name}: {state}{_why(record)}"]
+    lines += [f"  objective   {_objective(record)}", f"  strategy    {_chosen(record.strategy)}"]
+    lines += [f"  children    {_children(record)}", *_results(record)]
+    if record.policy:
+        policy = record.policy[-1]
+        entropy = "" if policy.entropy is None else f", entropy {number(policy.entropy)}"
+        lines.append(f"  policy      version {policy.version}, {policy.hash[:12]}{entropy}")
+    trained = sum(trial.seconds for trial in record.trials)
+    lines.append(f"  time        {duration(record.active_seconds)} active, {duration(trained)} of training")
+    lines += [f"  warning     {flat(text)}" for text in record.warnings]
+    return [*lines, f"  report      {page}"] if page.is_file() else lines
+
+
+def child_lines(record: SearchRecord, trial: Trial) -> list[str]:
+    """One child, without its architecture."""
+    told = note(trial)
+    lines = [f"child {trial.index}: {trial.phase.value}" + (f" ({told})" if told else "")]
+    drawn = f"policy version {trial.policy_version}, log-probability {number(trial.log_probability)}"
+    lines.append(f"  sampled by  {drawn}")
+    if trial.reward is not None:
+        lines.append(f"  reward      {number(trial.reward)}")
+    lines += [f"  {name:<11} {count(value)}" for name, value in sorted(trial.metrics.items())]
+    lines.append(f"  attempts    {trial.attempts}, {duration(trial.seconds)} in all")
+    return lines
+
+
+def of_maximum(ended: int, sampled: int, maximum: int) -> str:
+    """How many children have ended, of how many; the maximum can be lowered below what has been sampled."""
+    return f"{ended} of {maximum}" if sampled <= maximum else f"{ended} of {sampled} sampled (maximum now {maximum})"
+
+
+def _why(record: SearchRecord) -> str:
+    return "" if record.outcome is None else f" ({record.outcome.reason}: {flat(record.outcome.message)})"
+
+
+def _objective(record: SearchRecord) -> str:
+    objective = record.manifest.spec.objective
+    target = "" if objective.target is None else f", target {number(objective.target)}"
+    return f"{objective.direction.value} {objective.metric}{target}; reward: {_chosen(objective.transform)}"
+
+
+def _chosen(one: OneOf) -> str:
+    """The one of its fields that is set, with its settings."""
+    ((kind, settings),) = one.model_dump(mode="json", exclude_none=True).items()
+    told = ", ".join(f"{name} {json.dumps(value).strip(chr(34))}" for name, value in settings.items())
+    return f"{kind} ({told})" if told else kind
+
+
+def failures(record: SearchRecord) -> dict[str, int]:
+    """How many children failed for each reason, the commonest first."""
+    reasons = Counter(trial.reason or "Unknown" for trial in record.trials if trial.phase is Phase.FAILED)
+    return dict(reasons.most_common())
+
+
+def _children(record: SearchRecord) -> str:
+    counts = leaderboard.counts(record.trials)
+    ended = counts.succeeded + counts.failed + counts.stopped
+    reused = f" ({counts.reused_succeeded} reused)" if counts.reused_succeeded else ""
+    reasons = ", ".join(f"{reason} {many}" for reason, many in failures(record).items())
+    several = [
+        (counts.succeeded, f"succeeded{reused}"),
+        (counts.failed, f"failed ({reasons})"),
+        (counts.stopped, "stopped"),
+        (counts.running, "running"),
+        (counts.pending, "pending"),
+    ]
+    told = ", ".join(f"{many} {what}" for many, what in several if many)
+    listed = of_maximum(ended, counts.total, record.manifest.spec.trials.max)
+    return f"{listed}: {told}" if told else listed
+
+
+def _results(record: SearchRecord) -> list[str]:
+    """The best child and the human baseline."""
+    lines = []
+    best = leaderboard.top(record.trials, 1)
+    if best:
+        lines.append(f"  best        child {best[0].index}: {_measured(record, best[0].metrics)}")
+    if record.human is not None:
+        reason = record.human.reason
+        lines.append(f"  human       {_measured(record, record.human.metrics) if reason is None else flat(reason)}")
+    return lines
+
+
+def _measured(record: SearchRecord, metrics: Mapping[str, float]) -> str:
+    """The objective's metric, what was measured on the test part, and the size, in words."""
+    metric = record.manifest.spec.objective.metric
+    tests = [name for name in test_metrics(metric, [metrics]) if name != metric]
+    told = [f"{metric} {number(metrics[metric])}" + (" on validation" if tests else "")] if metric in metrics else []
+    told += [f"{name} {number(metrics[name])} on test" for name in tests]
+    told += [f"{count(metrics['parameters'])} parameters"] if "parameters" in metrics else []
+    return ", ".join(told) or "no metrics"
