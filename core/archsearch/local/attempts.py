@@ -82,7 +82,8 @@ class Attempts:
         seen, next_deadline = [], None
         for trial in active:
             if trial.phase is Phase.RUNNING:
-                attempt = self._look(trial)
+                files = self._folder.attempt(trial.index, trial.attempts)
+                attempt = self.look(_name(trial.index, trial.attempts), files, trial.index, trial.attempts)
                 seen.append(attempt)
                 if self._limit is not None and attempt.state is AttemptState.RUNNING:
                     left = self._limit - attempt.seconds
@@ -92,25 +93,24 @@ class Attempts:
                         next_deadline = left if next_deadline is None else min(left, next_deadline)
         return tuple(seen), next_deadline
 
-    def _look(self, trial: Trial) -> Attempt:
-        files = self._folder.attempt(trial.index, trial.attempts)
-        # Only names of files matter to a status; the input was given at the start.
-        status = self._runner.status(_name(trial.index, trial.attempts), files)
+    def look(self, name: str, files: Files, index: int, number: int) -> Attempt:
+        """Where the attempt called ``name`` stands, as attempt ``number`` of child ``index``."""
+        status = self._runner.status(name, files)
         if isinstance(status, Running):
             state = AttemptState.STOPPING if status.stopping else AttemptState.RUNNING
-            return Attempt(trial.index, trial.attempts, state, seconds=status.seconds)
+            return Attempt(index, number, state, seconds=status.seconds)
         if isinstance(status, Ended):
-            return self._ended(trial, status, files)
+            return self._ended(index, number, status, files)
         message = "the processes that ran it are gone"
-        return Attempt(trial.index, trial.attempts, AttemptState.LOST, reason="AttemptLost", message=message)
+        return Attempt(index, number, AttemptState.LOST, reason="AttemptLost", message=message)
 
-    def _ended(self, trial: Trial, status: Ended, files: Files) -> Attempt:
+    def _ended(self, index: int, number: int, status: Ended, files: Files) -> Attempt:
         message = None
         if status.reason == DEADLINE_EXCEEDED:
             message = f"it ran longer than spec.trial.deadline ({self._search.spec.trial.deadline})"
         return Attempt(
-            trial.index,
-            trial.attempts,
+            index,
+            number,
             AttemptState.EXITED,
             exit_code=status.exit_code,
             report=self._report(status, files),

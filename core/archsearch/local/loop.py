@@ -9,7 +9,6 @@ from pathlib import Path
 
 from archsearch import space as spaces
 from archsearch.api import ArchitectureSearch
-from archsearch.controller_contract import PolicyState
 from archsearch.engine.decide import decide
 from archsearch.engine.ledger import Ledger
 from archsearch.engine.model import Facts, Outcome, Phase, Plan, Result
@@ -17,13 +16,14 @@ from archsearch.local.attempts import Attempts
 from archsearch.local.controller import Controller
 from archsearch.local.controller_process import write_config
 from archsearch.local.errors import LocalError
-from archsearch.local.finish import train_human, write_best, write_page
+from archsearch.local.finish import write_best, write_page
 from archsearch.local.folder import Folder
+from archsearch.local.human import train_human
 from archsearch.local.progress import Progress, Scoreboard
+from archsearch.local.recorder import Recorder
 from archsearch.local.runner import Runner
-from archsearch.local.store import Header, Store, outcome_columns
+from archsearch.local.store import Header, Store
 from archsearch.local.warm import WarmRunner
-from archsearch.local.writing import divergences, kinds_of
 from archsearch.space.human import human_baseline
 
 POINTS = 60
@@ -74,8 +74,6 @@ class Loop:
         self._board = Scoreboard(search.spec.trials.max)
         self._board.take(tuple(self._ledger))
         self._board.begin()
-        self._told = set(store.warnings())
-        self._entropy: float | None = None
         self._began = time.monotonic()
         self._first_start: float | None = None
         config = folder.root / "controller.json"
@@ -83,6 +81,9 @@ class Loop:
         write_config(config, search.metadata.name, spec.search_space, header.strategy, spec.seed)
         keep_every = max(1, spec.trials.max // POINTS) if extras.distributions else None
         self._controller = Controller(config, folder.root / "controller.log", self._wake.set, keep_every)
+        self._recorder = Recorder(
+            store, self._ledger, self._board, self._controller, progress, lambda: self._active_seconds
+        )
 
     async def to_the_end(self) -> None:
         """Run the loop, then what follows the search."""
@@ -165,7 +166,7 @@ class Loop:
         return facts, deadline
 
     async def _apply(self, plan: Plan) -> None:
-        self._write(plan)
+        self._recorder.write(plan)
         for stop in plan.stops:
             await self._attempts.stop(stop)
         if plan.starts and self._first_start is None:
@@ -173,39 +174,6 @@ class Loop:
         for start in plan.starts:
             await self._attempts.start(start)
         self._controller.submit(plan.calls, self._ledger)
-
-    def _write(self, plan: Plan) -> None:
-        """One transaction for everything that this pass has found out and decided."""
-        states = self._new_states()
-        warnings = [text for text in plan.warnings if text not in self._told]
-        warnings += self._diverged()
-        kinds = kinds_of(plan, self._ledger) + (["policy"] if states else [])
-        if not kinds and not warnings:
-            return
-        self._store.write(
-            kinds=kinds,
-            trials=plan.trials,
-            policy=states,
-            warnings=warnings,
-            active_seconds=self._active_seconds,
-            search=None if plan.outcome is None else outcome_columns(plan.outcome),
-        )
-        self._ledger.put(plan.trials)
-        self._board.take(plan.trials)
-        for text in warnings:
-            self._told.add(text)
-            self._progress.say(text)
-
-    def _new_states(self) -> list[PolicyState]:
-        states, self._controller.states = self._controller.states, []
-        if states:
-            self._entropy = states[-1].entropy
-        return states
-
-    def _diverged(self) -> list[str]:
-        replayed, self._controller.replayed = self._controller.replayed, []
-        texts = divergences(replayed, self._store.policy()) if replayed else []
-        return [text for text in texts if text not in self._told]
 
     def _idle(self, plan: Plan) -> bool:
         """Whether nothing will ever happen again in this run: suspended, or drained by parallelism 0."""
@@ -225,13 +193,13 @@ class Loop:
 
     def _show(self) -> None:
         busy = 0.0 if self._first_start is None else time.monotonic() - self._first_start
-        snapshot = self._board.snapshot(entropy=self._entropy, elapsed=self._active_seconds, busy=busy)
+        snapshot = self._board.snapshot(entropy=self._recorder.entropy, elapsed=self._active_seconds, busy=busy)
         self._progress.update(snapshot)
 
     # --- the end ------------------------------------------------------------------------------------------------------
 
     async def _finish(self, outcome: Outcome) -> None:
-        await self._keep_last_policy()
+        await self._recorder.keep_last_policy()
         if outcome.result is Result.SUCCEEDED and self._extras.human and self._header.human is None:
             await self._train_human()
         if self._stop.is_set():
@@ -243,21 +211,6 @@ class Loop:
             if problem is not None:
                 self._progress.say(problem)
         self._store.finish()
-
-    async def _keep_last_policy(self) -> None:
-        """Keep the policy that the ledger amounts to: taught everything, and asked for nothing beyond it."""
-        states = self._store.policy()
-        if states and states[-1].decisions is not None and self._is_whole(states[-1]):
-            return
-        state = await self._controller.last_state()
-        if state is None or not self._is_whole(state):
-            self._progress.say("replaying the ledger to keep the policy as it ended")
-            state = await self._controller.derive(self._ledger)
-        self._entropy = state.entropy
-        self._store.write(kinds=("policy",), policy=(state,), active_seconds=self._active_seconds)
-
-    def _is_whole(self, state: PolicyState) -> bool:
-        return state.version == self._ledger.taught and state.asked == len(self._ledger)
 
     async def _train_human(self) -> None:
         architecture = human_baseline(self._search)
