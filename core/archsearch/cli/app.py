@@ -8,9 +8,8 @@ from typing import Annotated
 import typer
 
 from archsearch.cli import bench, reading, report, run, validate
-from archsearch.cli.output import complain
+from archsearch.cli.output import complain, examples
 from archsearch.local.errors import LocalError
-from archsearch.manifest import InvalidManifestError
 
 GROUP = "archsearch.commands"
 """Entry points by which rooms add commands: functions that take the app."""
@@ -21,6 +20,14 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=examples(
+        {
+            "archsearch run search.yaml": "search, into runs/<name>",
+            "archsearch best runs/<name>": "what it has found",
+            "archsearch COMMAND --help": "more of a command",
+        }
+    ),
 )
 
 
@@ -55,10 +62,12 @@ def main() -> None:
     except LocalError as error:
         complain(str(error))
         sys.exit(error.exit_code)
-    except InvalidManifestError as error:
-        print(error, file=sys.stderr)
-        sys.exit(2)
     except Exception as error:
+        from archsearch.manifest.errors import InvalidManifestError  # which takes its time to load
+
+        if isinstance(error, InvalidManifestError):
+            print(error, file=sys.stderr)
+            sys.exit(2)
         traceback.print_exc()
         complain(f"this is a fault of archsearch, not yours ({type(error).__name__}); please report the lines above")
         sys.exit(1)

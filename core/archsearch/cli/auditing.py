@@ -1,9 +1,12 @@
 """What an audit found, in words."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from archsearch.local.audit import Audit
 from archsearch.space.base import Genotype
+
+if TYPE_CHECKING:  # what an audit needs takes its time to load
+    from archsearch.local.audit import Audit
 
 _MOST = 20
 """Children that are told one by one."""
@@ -16,7 +19,7 @@ def changed_versions(then: Mapping[str, str], now: Mapping[str, str]) -> dict[st
     return {name: (version, now.get(name)) for name, version in then.items() if now.get(name) != version}
 
 
-def audit_lines(audit: Audit, changed: Mapping[str, tuple[str, str | None]]) -> list[str]:
+def audit_lines(audit: "Audit", changed: Mapping[str, tuple[str, str | None]]) -> list[str]:
     """What the audit found; where something differs, beside it what may be the reason."""
     lines = [f"{audit.children} children and {audit.observations} observations derived anew"]
     lines += [_difference(found.index, found.logged, found.derived) for found in audit.mismatches[:_MOST]]

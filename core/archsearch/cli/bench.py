@@ -1,22 +1,20 @@
 """``archsearch bench``: figures of this release on this machine."""
 
-import asyncio
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from archsearch.bench import controller, curves, memory, sample_efficiency, start
-from archsearch.bench.processes import Memory
-from archsearch.bench.strategies import parse_strategies
-from archsearch.bench.table import read_table
-from archsearch.cli.output import Format, FormatOption, emit
+from archsearch.cli.output import INTERRUPTED, Format, FormatOption, emit, examples
 
-INTERRUPTED = 130
+if TYPE_CHECKING:  # no other command should wait for these
+    from rich.console import Console
+
+    from archsearch.bench import controller, curves, sample_efficiency
+    from archsearch.bench.processes import Memory
+
 _T = TypeVar("_T")
 
 app = typer.Typer(help="Measure this release on this machine.", no_args_is_help=True, rich_markup_mode=None)
@@ -27,12 +25,20 @@ def register(parent: typer.Typer) -> None:
     parent.add_typer(app, name="bench")
 
 
+EPILOG = examples(
+    {
+        "archsearch bench sample-efficiency --table t.csv": "random and the default",
+        "... --strategy default,reinforce:Paper -o json": "others, for programs",
+    }
+)
+
+
 StrategiesOption = Annotated[
     str, typer.Option("--strategy", metavar="A,B,...", help="random, reinforce, reinforce:Paper, default.")
 ]
 
 
-@app.command("sample-efficiency")
+@app.command("sample-efficiency", epilog=EPILOG)
 def sample_efficiency_command(
     table: Annotated[
         Path,
@@ -50,7 +56,16 @@ def sample_efficiency_command(
     out: Annotated[Path | None, typer.Option(help="Keep the searches' folders here, and go on with them.")] = None,
     output: FormatOption = Format.TEXT,
 ) -> None:
-    """How good a child each strategy finds for so many children asked for, by whole searches on a measured table."""
+    """Regret of each strategy on a measured table.
+
+    Whole searches, through service, ledger and backend; regret counts against children asked for.
+    """
+    import asyncio
+
+    from archsearch.bench import curves, sample_efficiency
+    from archsearch.bench.strategies import parse_strategies
+    from archsearch.bench.table import read_table
+
     if forked > seeds:
         raise typer.BadParameter(f"{forked} is more than --seeds {seeds}", param_hint="--forked")
     named = parse_strategies(strategy)
@@ -78,7 +93,12 @@ def start_command(
     cold: Annotated[int, typer.Option(min=0, max=100, help="Starts of a trial program without a warm parent.")] = 3,
     output: FormatOption = Format.TEXT,
 ) -> None:
-    """From a child's fork to its first training step, on digits; beside a cold start of the trial program."""
+    """Time from a child's fork to its first training step.
+
+    On digits; beside a cold start of the trial program.
+    """
+    from archsearch.bench import start
+
     found = _interruptible(lambda: start.measure(children, min(cold, children), _tell))
     data = [{"start": one.how, "children": len(one.seconds), **_rounded(one.percentiles())} for one in found]
     emit(data, output, lambda console: _show(console, data))
@@ -95,7 +115,13 @@ def controller_command(
     rounds: Annotated[int, typer.Option(min=1, max=100_000, help="Pairs of observe and propose that are timed.")] = 400,
     output: FormatOption = Format.TEXT,
 ) -> None:
-    """Latency of propose and observe through HTTP at a load, time of a replay, and the controller's memory."""
+    """Latency, replay and memory of the controller.
+
+    Propose and observe are measured through HTTP, at a load.
+    """
+    from archsearch.bench import controller
+    from archsearch.bench.strategies import parse_strategies
+
     spaces = {"choices": observed, "layers": observed_layers}
     loads = [
         controller.Load(space, name, settings, count, in_flight, rounds)
@@ -112,7 +138,12 @@ def memory_command(
     children: Annotated[int, typer.Option(min=1, max=10_000, help="Children of the search.")] = 12,
     output: FormatOption = Format.TEXT,
 ) -> None:
-    """The largest resident memory of each process of `archsearch run` during a search on digits."""
+    """Largest memory of each process of a search.
+
+    Those of `archsearch run`, on digits.
+    """
+    from archsearch.bench import memory
+
     found = _interruptible(lambda: memory.measure(children, _tell))
     data = [{"process": kind, **_memory(figures)} for kind, figures in found.items()]
     emit(data, output, lambda console: _show(console, data))
@@ -139,7 +170,7 @@ class _Counter:
         self._searches = searches
         self._ended = 0
 
-    def __call__(self, done: sample_efficiency.Done) -> None:
+    def __call__(self, done: "sample_efficiency.Done") -> None:
         self._ended += 1
         curve = done.curve
         best = max((value for value in curve.validation if value is not None), default=None)
@@ -149,7 +180,7 @@ class _Counter:
         )
 
 
-def _told(summary: curves.Summary) -> str:
+def _told(summary: "curves.Summary") -> str:
     gain = "not measured"
     if summary.gain is not None:
         interval = f"95 % interval {summary.gain.low:+.3f} to {summary.gain.high:+.3f}, bootstrap over seeds"
@@ -160,7 +191,9 @@ def _told(summary: curves.Summary) -> str:
     )
 
 
-def _show_curves(console: Console, lines: list[curves.Row], ends: list[str]) -> None:
+def _show_curves(console: "Console", lines: "list[curves.Row]", ends: list[str]) -> None:
+    from rich.table import Table
+
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("strategy", "children", "seeds", "regret", "± std", "test", "± std"):
         table.add_column(name, justify="left" if name == "strategy" else "right")
@@ -172,7 +205,9 @@ def _show_curves(console: Console, lines: list[curves.Row], ends: list[str]) -> 
         console.print(line)
 
 
-def _show(console: Console, rows: list[dict[str, Any]]) -> None:
+def _show(console: "Console", rows: list[dict[str, Any]]) -> None:
+    from rich.table import Table
+
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name, value in rows[0].items():
         table.add_column(name.replace("_", " "), justify="left" if isinstance(value, str) else "right")
@@ -181,7 +216,7 @@ def _show(console: Console, rows: list[dict[str, Any]]) -> None:
     console.print(table)
 
 
-def _load_row(figures: controller.Figures) -> dict[str, Any]:
+def _load_row(figures: "controller.Figures") -> dict[str, Any]:
     load = figures.load
     return {
         "space": load.space,
@@ -194,7 +229,7 @@ def _load_row(figures: controller.Figures) -> dict[str, Any]:
     }
 
 
-def _memory(memory: Memory) -> dict[str, float]:
+def _memory(memory: "Memory") -> dict[str, float]:
     figures = {"rss_mib": memory.rss, "pss_mib": memory.pss, "uss_mib": memory.uss}
     return _rounded({name: value for name, value in figures.items() if value is not None})
 

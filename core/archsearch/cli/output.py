@@ -2,14 +2,18 @@
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from ruamel.yaml import YAML
+
+if TYPE_CHECKING:
+    from rich.console import Console  # no command's --help should wait for it
+
+INTERRUPTED = 130
+"""Exit code of a command that Ctrl-C ended."""
 
 
 class Format(StrEnum):
@@ -29,11 +33,13 @@ FolderArgument = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a
 """The folder of a search, the same for every command."""
 
 
-def emit(data: Any, form: Format, text: Callable[[Console], None]) -> None:
+def emit(data: Any, form: Format, text: "Callable[[Console], None]") -> None:
     """Print ``data``, or call ``text`` with a console for people; ``data`` is plain JSON."""
     if form is Format.JSON:
         sys.stdout.write(json.dumps(data, indent=2, allow_nan=False) + "\n")
     elif form is Format.YAML:
+        from ruamel.yaml import YAML
+
         yaml = YAML()
         yaml.default_flow_style = False
         yaml.dump(data, sys.stdout)
@@ -43,8 +49,16 @@ def emit(data: Any, form: Format, text: Callable[[Console], None]) -> None:
         text(plain_console(soft_wrap=True, width=width))
 
 
-def plain_console(**settings: Any) -> Console:
+def examples(commands: Mapping[str, str]) -> str:
+    """The end of a command's help: each command line with what it is for."""
+    width = max(map(len, commands))
+    return "\b\nExamples:\n" + "\n".join(f"  {line:<{width}}  {what}" for line, what in commands.items())
+
+
+def plain_console(**settings: Any) -> "Console":
     """A console that prints what it is given: what stands in square brackets or between colons is data."""
+    from rich.console import Console
+
     return Console(markup=False, emoji=False, highlight=False, **settings)
 
 

@@ -2,14 +2,15 @@
 
 import webbrowser
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from archsearch.cli.output import FolderArgument, Format, FormatOption, complain, emit
-from archsearch.engine.record import SearchRecord
+from archsearch.cli.output import FolderArgument, Format, FormatOption, complain, emit, examples
 from archsearch.local.errors import LocalError
-from archsearch.local.record import load_record
+
+if TYPE_CHECKING:
+    from archsearch.engine.record import SearchRecord
 
 _EXTRA = {"matplotlib", "jinja2", "markupsafe", "numpy"}
 """What the extra ``report`` brings."""
@@ -21,7 +22,7 @@ class ReportError(LocalError):
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command()(report)
+    app.command(epilog=examples({"archsearch report runs/digits --open": "write it and look at it"}))(report)
 
 
 def report(
@@ -29,7 +30,12 @@ def report(
     open_page: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
     output: FormatOption = Format.TEXT,
 ) -> None:
-    """Write DIR/report.html and DIR/pictures/*.png, also of a search that is not finished."""
+    """Write the report of a search: a page, and pictures.
+
+    They are DIR/report.html, which needs no network, and DIR/pictures/*.png; also of a search that is not finished.
+    """
+    from archsearch.local.record import load_record
+
     page = _write(load_record(folder), folder).resolve()
     data = {"page": str(page), "pictures": [str(path) for path in sorted((page.parent / "pictures").glob("*.png"))]}
     emit(data, output, lambda console: console.print(str(page)))
@@ -37,7 +43,7 @@ def report(
         complain(f"no browser could be opened; open {page} by hand")
 
 
-def _write(record: SearchRecord, folder: Path) -> Path:
+def _write(record: "SearchRecord", folder: Path) -> Path:
     try:
         from archsearch.page import write_report
     except ModuleNotFoundError as error:

@@ -1,36 +1,25 @@
-"""``archsearch run``: a search on this machine, from its manifest to its report."""
+"""``archsearch run``."""
 
-import asyncio
-import signal
-import traceback
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from archsearch.api import ArchitectureSearch
-from archsearch.cli import views
-from archsearch.cli.display import Display, display
-from archsearch.cli.output import Format, FormatOption, emit, plain_console
-from archsearch.cli.overriding import override
-from archsearch.cli.source import read_source
-from archsearch.cli.summary import search_lines
-from archsearch.engine.model import Result
-from archsearch.engine.record import SearchRecord
-from archsearch.local.errors import LocalError
-from archsearch.local.folder import Folder
-from archsearch.local.record import is_finished
-from archsearch.local.run import run_search
-from archsearch.manifest import load
+from archsearch.cli.output import Format, FormatOption, examples
 
-INTERRUPTED = 130
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+EPILOG = examples(
+    {
+        "archsearch run search.yaml": "into runs/<name>",
+        "archsearch run search.yaml --out runs/two --seed 1": "once more, elsewhere",
+        "archsearch run search.yaml --trials 500": "more children",
+        "generate | archsearch run - --out runs/three": "a manifest from a pipe",
+    }
+)
 
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command()(run)
+    app.command(epilog=EPILOG)(run)
 
 
 def run(
@@ -44,81 +33,19 @@ def run(
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, only what matters.")] = False,
     output: FormatOption = Format.TEXT,
 ) -> None:
-    """Run a search on this machine, or go on with it: the same command resumes whatever ended it."""
-    source = read_source(manifest)
-    search = load(source.data, source.name)
-    changed = override(search, trials=trials, parallelism=parallelism, seed=seed)
-    folder = out or Path("runs") / search.metadata.name
-    record = _watched(changed, folder, source.base, source.text if changed == search else None, quiet)
-    emit(
-        views.search_view(record, page=Folder(folder).page), output, lambda console: _conclude(console, record, folder)
-    )
-    raise typer.Exit(_exit_code(record, folder))
+    """Run a search on this machine, or go on with it.
 
+    The same command resumes a search, whatever ended it: Ctrl-C, a crash, a lost machine. Relative paths of the
+    manifest start from its folder, those of standard input from the current one.
 
-def _watched(search: ArchitectureSearch, folder: Path, base: Path, source: str | None, quiet: bool) -> SearchRecord:
-    """Run the search, shown on stderr: stdout is for the result."""
-    console = plain_console(stderr=True)
-    with display(console, search, quiet=quiet) as shown:
-        try:
-            return asyncio.run(_until_told(search, folder, base, source, shown))
-        except LocalError:
-            raise
-        except Exception as error:
-            raise _logged(folder, error) from error
+    \b
+    Exit codes:
+      0    the search succeeded, or is suspended as its manifest says
+      1    the search failed, or could not go on; a message says why
+      2    the manifest, a flag or the folder cannot be used
+      130  it was interrupted; the same command goes on
+    """
+    from archsearch.cli.running import run_manifest
 
-
-async def _until_told(
-    search: ArchitectureSearch, folder: Path, base: Path, source: str | None, shown: Display
-) -> SearchRecord:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    # What was ignored when we were started (nohup, a shell's background job) stays ignored.
-    heard = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
-
-    def told_to_stop() -> None:
-        for number in heard:
-            loop.remove_signal_handler(number)  # a second one ends this process at once; the ledger bears it
-        shown.say("stopping: children are ended, the ledger is safe (once more to leave at once)")
-        stop.set()
-
-    for number in heard:
-        loop.add_signal_handler(number, told_to_stop)
-    return await run_search(search, folder, base=base, source=source, progress=shown, stop=stop)
-
-
-def _logged(folder: Path, error: Exception) -> LocalError:
-    """The error for a person, its traceback for whoever mends it."""
-    log = Folder(folder).run_log
-    try:
-        with log.open("a") as file:
-            traceback.print_exception(error, file=file)
-    except OSError:
-        traceback.print_exception(error)
-        return LocalError(f"this is a fault of archsearch, not yours ({type(error).__name__}); please report the above")
-    return LocalError(
-        f"this is a fault of archsearch, not yours ({type(error).__name__}: {error}); please report {log}. "
-        "The ledger is safe, and the same command goes on"
-    )
-
-
-def _exit_code(record: SearchRecord, folder: Path) -> int:
-    if record.outcome is None:
-        spec = record.manifest.spec
-        return 0 if spec.suspend or spec.trials.parallelism == 0 else INTERRUPTED
-    if record.outcome.result is Result.FAILED:
-        return 1
-    return 0 if is_finished(folder) else INTERRUPTED
-
-
-def _conclude(console: Console, record: SearchRecord, folder: Path) -> None:
-    """The outcome, the best child, and what to do next."""
-    for line in search_lines(record, views.state(record, None), Folder(folder).page):
-        console.print(line)
-    if record.outcome is None:
-        console.print(f"the same command goes on; see `archsearch show {folder}`")
-    elif record.outcome.result is Result.SUCCEEDED:
-        console.print(f"next: `archsearch best {folder}`, `archsearch audit {folder}`")
-    else:
-        console.print(f"next: `archsearch trials {folder} --failed` says how each child failed")
+    code = run_manifest(manifest, out, output, trials=trials, parallelism=parallelism, seed=seed, quiet=quiet)
+    raise typer.Exit(code)

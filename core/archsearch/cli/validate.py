@@ -1,66 +1,33 @@
-"""``archsearch validate``: everything that is wrong with manifests, at once."""
+"""``archsearch validate``."""
 
-import sys
-from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from archsearch.cli.output import Format, FormatOption, emit
-from archsearch.cli.source import display_name, read_source
-from archsearch.manifest import Checked, InvalidManifestError, ManifestError, check_all
-
-_LONGEST_VALUE = 1000
+from archsearch.cli.output import Format, FormatOption, examples
 
 FilesArgument = Annotated[
     list[str], typer.Argument(metavar="FILE...", help="Manifests; - reads standard input.", show_default=False)
 ]
+EPILOG = examples(
+    {
+        "archsearch validate search.yaml": "mistakes, line by line",
+        "archsearch validate examples/*.yaml -o json": "for programs",
+    }
+)
 
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command()(validate)
+    app.command(epilog=EPILOG)(validate)
 
 
 def validate(files: FilesArgument, output: FormatOption = Format.TEXT) -> None:
-    """Check manifests; prints every mistake with its place, and exits with 2 if there is any."""
-    errors: list[ManifestError] = []
-    lines: list[str] = []
-    for file in dict.fromkeys(files):
-        checked, found = _check(file)
-        errors += found
-        lines += [str(error) for error in found] or [_valid(file, document) for document in checked]
-    emit([_plain(error) for error in errors], output, lambda console: _print(console, lines))
-    if errors:
-        bad = len({error.file for error in errors})
-        print(f"archsearch: {len(errors)} mistake(s) in {bad} of {len(set(files))} file(s)", file=sys.stderr)
+    """Check manifests and print every mistake with its place.
+
+    Exit code 0: all are valid; 2: there are mistakes, or a file cannot be read.
+    """
+    from archsearch.cli.validating import validate_files
+
+    if not validate_files(files, output):
         raise typer.Exit(2)
-
-
-def _check(file: str) -> tuple[tuple[Checked, ...], list[ManifestError]]:
-    try:
-        source = read_source(file)
-    except InvalidManifestError as error:
-        return (), list(error.errors)
-    checked, found = check_all(source.data, source.name)
-    return checked, [*(error for document in checked for error in document.errors), *found]
-
-
-def _valid(file: str, document: Checked) -> str:
-    name = document.search.metadata.name if document.search is not None else ""
-    return f"{display_name(file)}:{document.line}: ArchitectureSearch {name} is valid"
-
-
-def _plain(error: ManifestError) -> dict[str, Any]:
-    """``error`` as JSON; a long value (a pod template, say) is cut, since its place is given."""
-    data = asdict(error)
-    text = str(error.value)
-    if len(text) > _LONGEST_VALUE:
-        data["value"] = text[:_LONGEST_VALUE] + "…"
-    return {**data, "allowed": list(error.allowed)}
-
-
-def _print(console: Console, lines: list[str]) -> None:
-    for line in lines:
-        console.print(line)

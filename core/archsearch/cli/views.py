@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from archsearch.cli.summary import failures
 from archsearch.controller_contract import PolicyState
@@ -11,7 +11,9 @@ from archsearch.engine import leaderboard
 from archsearch.engine.model import Trial
 from archsearch.engine.record import HumanBaseline, SearchRecord
 from archsearch.engine.running import trial_name
-from archsearch.local.audit import Audit
+
+if TYPE_CHECKING:
+    from archsearch.local.audit import Audit
 
 
 def trial_view(record: SearchRecord, trial: Trial, *, architecture: bool = False) -> dict[str, Any]:
@@ -77,7 +79,7 @@ def search_view(record: SearchRecord, pid: int | None = None, *, page: Path | No
     )
 
 
-def audit_view(record: SearchRecord, audit: Audit, changed: Mapping[str, tuple[str, str | None]]) -> dict[str, Any]:
+def audit_view(record: SearchRecord, audit: "Audit", changed: Mapping[str, tuple[str, str | None]]) -> dict[str, Any]:
     """What an audit found; ``changed`` are versions then and now."""
     return _known(
         {

@@ -131,7 +131,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         calls.append({"search": search, "folder": folder, **given})
         raise LocalError("not run")
 
-    monkeypatch.setattr("archsearch.cli.run.run_search", note)
+    monkeypatch.setattr("archsearch.cli.running.run_search", note)
     return calls
 
 
