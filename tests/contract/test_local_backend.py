@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 import pytest
 
-from archsearch.engine.model import Phase
+from archsearch.engine.model import Phase, Result
 from archsearch.engine.record import SearchRecord
 from archsearch.local.audit import audit
 from archsearch.local.controller import Controller
@@ -25,10 +25,12 @@ from archsearch.local.errors import FolderError, ManifestChangedError, ProcessFa
 from archsearch.local.folder import Folder
 from archsearch.local.inprocess import InProcessRunner
 from archsearch.local.record import is_finished, load_record
+from archsearch.local.refusals import MachineError
 from archsearch.local.run import Extras, run_search
+from archsearch.local.schema import connect
 from archsearch.local.warm import WarmRunner
 from archsearch.manifest import load
-from archsearch.report import Report, TrialInput, render_report
+from archsearch.report import ErrorScope, Report, ReportError, TrialInput, render_report
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -357,6 +359,74 @@ async def test_a_suspended_or_drained_search_ends_its_run_and_goes_on_later(tmp_
     longer = load(text.replace("max: 5", "max: 7"))
     record = await run_search(longer, tmp_path / "run", runner=InProcessRunner(_in_process), extras=BARE)
     assert len(record.trials) == 7
+
+
+async def test_a_search_that_a_shared_fault_has_ended_goes_on_once_it_is_mended(tmp_path: Path) -> None:
+    mended = tmp_path / "mended"
+
+    def child(given: TrialInput) -> bytes:
+        if mended.exists():
+            return _in_process(given)
+        error = ReportError(reason="DataMissing", message="no such folder", scope=ErrorScope.SEARCH)
+        return render_report(Report(metrics={}, error=error))
+
+    manifest = load(write_choices(tmp_path, GOOD, children=6))
+    failed = await run_search(manifest, tmp_path / "run", runner=InProcessRunner(child), extras=BARE)
+    assert failed.outcome is not None
+    assert failed.outcome.reason == "DataMissing"
+    still = await run_search(manifest, tmp_path / "run", runner=InProcessRunner(child), extras=BARE)
+    assert still.outcome is not None
+    assert still.outcome.reason == "DataMissing"
+    assert len(still.trials) > len(failed.trials)
+    mended.write_text("")
+    said = Said()
+    record = await run_search(manifest, tmp_path / "run", runner=InProcessRunner(child), progress=said, extras=BARE)
+    assert any("goes on with the next children" in text for text in said.said)
+    assert record.outcome is not None
+    assert (record.outcome.reason, record.outcome.result) == ("MaxTrialsReached", Result.SUCCEEDED)
+    assert len(record.trials) == 6
+    assert record.trials[: len(still.trials)] == still.trials
+    assert all(trial.phase is Phase.SUCCEEDED for trial in record.trials[len(still.trials) :])
+    assert (await audit(record)).agrees
+
+
+async def test_a_search_that_goes_on_with_other_versions_is_told_so_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = load(write_choices(tmp_path, GOOD, children=2).read_text().replace("parallelism: 2", "parallelism: 0"))
+    await run_search(manifest, tmp_path / "run", runner=InProcessRunner(_in_process), extras=BARE)
+    monkeypatch.setattr("archsearch.local.run.versions", lambda: {"python": "2.7"})
+    for _ in range(2):
+        said = Said()
+        record = await run_search(
+            manifest, tmp_path / "run", runner=InProcessRunner(_in_process), progress=said, extras=BARE
+        )
+        assert sum("python 2.7 (it began with" in text for text in said.said) == 1
+    assert sum("python 2.7 (it began with" in text for text in record.warnings) == 1
+
+
+async def test_a_disk_that_fills_ends_the_run_by_name_and_the_same_command_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def small(path: Path, *, readonly: bool) -> sqlite3.Connection:
+        database = connect(path, readonly=readonly)
+        (pages,) = database.execute("PRAGMA page_count").fetchone()
+        database.execute(f"PRAGMA max_page_count = {pages + 2}")
+        return database
+
+    manifest = load(write_choices(tmp_path, GOOD, children=40))
+    (tmp_path / "run").mkdir()
+    with monkeypatch.context() as patched:
+        patched.setattr("archsearch.local.store.connect", small)
+        with pytest.raises(MachineError, match=r"ledger\.db cannot be used.*full; nothing is lost; free some space"):
+            await run_search(manifest, tmp_path / "run", runner=InProcessRunner(_in_process), extras=BARE)
+    left = load_record(tmp_path / "run")
+    assert left.outcome is None
+    assert 0 < len(left.trials) < 40
+    record = await run_search(manifest, tmp_path / "run", runner=InProcessRunner(_in_process), extras=BARE)
+    assert record.outcome is not None
+    assert record.outcome.reason == "MaxTrialsReached"
+    assert [trial.observation is not None for trial in record.trials] == [True] * 40
 
 
 # --- processes that cannot be kept alive --------------------------------------------------------------------------

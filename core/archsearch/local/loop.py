@@ -162,6 +162,7 @@ class Loop:
             controller=self._controller.fact,
             proposals=tuple(self._controller.proposals.values()),
             active_seconds=self._active_seconds,
+            forgiven=self._header.forgiven,
         )
         return facts, deadline
 

@@ -2,7 +2,7 @@
 
 import importlib.metadata
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from io import StringIO
 
@@ -12,6 +12,7 @@ from archsearch.api import ArchitectureSearch
 from archsearch.local.errors import FolderError, ManifestChangedError
 from archsearch.local.folder import Folder
 from archsearch.local.refusals import refusals
+from archsearch.local.resuming import forgiven, reopened
 from archsearch.local.store import Store
 from archsearch.manifest import immutable_changes
 
@@ -29,14 +30,23 @@ def versions() -> Mapping[str, str]:
     return found
 
 
-def open_store(folder: Folder, search: ArchitectureSearch, now: datetime, source: str | None = None) -> Store:
+def open_store(
+    folder: Folder,
+    search: ArchitectureSearch,
+    now: datetime,
+    source: str | None = None,
+    say: Callable[[str], None] | None = None,
+) -> Store:
     """The ledger of ``search`` in ``folder``, made if there is none; an edited manifest is taken over.
+
+    A search that a fault of every child had ended is reopened: it goes on with the next children.
 
     Args:
         folder: must be locked by the caller.
         search: the manifest in force.
         now: start of a new search.
         source: the manifest's own text, kept beside the ledger; None: the manifest is written out.
+        say: is told that a search is reopened.
 
     Raises:
         FolderError: the folder holds something else, or is damaged.
@@ -48,7 +58,7 @@ def open_store(folder: Folder, search: ArchitectureSearch, now: datetime, source
     if there:
         store = Store(folder.ledger)
         try:
-            _amend(store, folder, search)
+            _amend(store, folder, search, say or _nobody)
         except BaseException:
             store.close()
             raise
@@ -72,9 +82,15 @@ def as_yaml(search: ArchitectureSearch) -> str:
     return text.getvalue()
 
 
-def _amend(store: Store, folder: Folder, search: ArchitectureSearch) -> None:
-    old = store.header().manifest
-    if old == search:
+def _nobody(text: str) -> None:
+    """Tell nobody."""
+
+
+def _amend(store: Store, folder: Folder, search: ArchitectureSearch, say: Callable[[str], None]) -> None:
+    header = store.header()
+    old = header.manifest
+    observations = None if header.outcome is None else forgiven(header, store.trials())
+    if old == search and (observations is None or not header.finished):
         return
     changed = immutable_changes(old, search)
     if changed:
@@ -82,7 +98,12 @@ def _amend(store: Store, folder: Folder, search: ArchitectureSearch) -> None:
             f"{folder.root} holds the search {old.metadata.name!r}; undo the edit, or start a new search with --out:\n"
             + "\n".join(f"  {change}" for change in changed)
         )
-    store.amend(search)
+    if header.outcome is None or observations is None:
+        store.amend(search)
+        return
+    text = reopened(header.outcome, observations)
+    store.amend(search, forgiven=observations, warnings=(text,))
+    say(text)
 
 
 def _refuse_leftovers(folder: Folder) -> None:

@@ -10,10 +10,12 @@ from archsearch.local.errors import FolderError
 from archsearch.local.folder import Folder
 from archsearch.local.lock import FolderLock
 from archsearch.local.loop import Extras, Loop
-from archsearch.local.opening import open_store
+from archsearch.local.opening import open_store, versions
 from archsearch.local.progress import Progress, Silent
 from archsearch.local.refusals import refusals
+from archsearch.local.resuming import how_to_go_on, other_versions
 from archsearch.local.runner import Runner
+from archsearch.local.store import Header, Store
 
 __all__ = ["Extras", "run_search"]
 
@@ -30,6 +32,8 @@ async def run_search(
     extras: Extras | None = None,
 ) -> SearchRecord:
     """Run a search in ``folder``, or go on with the one that is there, until it ends, is suspended, or ``stop`` is set.
+
+    One that a fault of every child had ended (data that were not there, say) goes on with the next children.
 
     Args:
         search: the manifest.
@@ -49,19 +53,27 @@ async def run_search(
         FolderError: the folder holds something else, or is damaged.
         ManifestChangedError: the folder's search has another manifest, in fields that cannot change.
         ProcessFailedError: the controller or the warm process cannot be kept alive.
+        MachineError: the system refuses what the run needs.
     """
     place, base = _prepare(folder, base)
-    with FolderLock(place.root), open_store(place, search, datetime.now(UTC), source) as store:
+    shown = progress or Silent()
+    with FolderLock(place.root), open_store(place, search, datetime.now(UTC), source, shown.say) as store:
         header = store.header()
-        if header.outcome is None or not header.finished:
-            run = Loop(search, place, base, store, header, runner, progress or Silent(), stop, extras or Extras())
-            await run.to_the_end()
-        elif progress is not None:
-            progress.say(
-                "this search has ended already; raise spec.trials.max to go on with it, "
-                "or remove the folder (or give another with --out) to start anew"
-            )
+        if header.outcome is not None and header.finished:
+            shown.say(how_to_go_on(header.outcome))
+        else:
+            _tell_versions(store, header, shown)
+            await Loop(search, place, base, store, header, runner, shown, stop, extras or Extras()).to_the_end()
         return store.record()
+
+
+def _tell_versions(store: Store, header: Header, progress: Progress) -> None:
+    warning = other_versions(header.versions, versions())
+    if warning is None:
+        return
+    progress.say(warning)
+    if warning not in store.warnings():
+        store.write(kinds=(), warnings=(warning,))
 
 
 def _prepare(folder: Path, base: Path | None) -> tuple[Folder, Path]:

@@ -11,7 +11,7 @@ APPLICATION_ID = 0x41534C31
 """Marks a SQLite file as a ledger of archsearch ("ASL1")."""
 
 SCHEMA_VERSION = 1
-"""Raised when a table changes; newer files are refused."""
+"""Raised when an older archsearch would misread a table; newer files are refused. A column with a default may come."""
 
 # What people want to query stands in generated columns: the JSON is the one truth, and the shell of SQLite reads both.
 SCHEMA = """
@@ -25,7 +25,8 @@ CREATE TABLE search (
     active_seconds REAL NOT NULL DEFAULT 0,
     outcome TEXT,
     human TEXT,
-    finished INTEGER NOT NULL DEFAULT 0
+    finished INTEGER NOT NULL DEFAULT 0,
+    forgiven INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE TABLE trials (
     child INTEGER PRIMARY KEY,
@@ -58,6 +59,7 @@ def connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
             raise
         if not readonly:
             database.execute("PRAGMA synchronous = FULL")
+            _add_columns(database)
     except sqlite3.Error as error:
         raise unreadable(path, error, "is damaged or not a ledger of archsearch") from error
     return database
@@ -103,6 +105,13 @@ def _connection(uri: str) -> sqlite3.Connection:
     database = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=30.0)
     database.row_factory = sqlite3.Row
     return database
+
+
+def _add_columns(database: sqlite3.Connection) -> None:
+    """Bring a ledger of an earlier archsearch up to date."""
+    there = {row["name"] for row in database.execute("PRAGMA table_info(search)")}
+    if "forgiven" not in there:
+        database.execute("ALTER TABLE search ADD COLUMN forgiven INTEGER NOT NULL DEFAULT 0")
 
 
 def _check(database: sqlite3.Connection, path: Path, *, thorough: bool) -> None:

@@ -40,6 +40,8 @@ class Header:
     human: HumanBaseline | None
     finished: bool
     """Whether best/, the human baseline and the report have been written after the outcome."""
+    forgiven: int = 0
+    """Observations numbered below it lie before the last reopening: the shared-fault rule does not look at them."""
 
 
 class Store:
@@ -113,6 +115,8 @@ class Store:
                 outcome=_OUTCOME.validate_json(row["outcome"]) if row["outcome"] else None,
                 human=_HUMAN.validate_json(row["human"]) if row["human"] else None,
                 finished=bool(row["finished"]),
+                # A ledger of an earlier archsearch that is only read has no such column yet.
+                forgiven=row["forgiven"] if "forgiven" in row.keys() else 0,  # noqa: SIM118 - a row's values, not keys
             )
 
     def trials(self) -> tuple[Trial, ...]:
@@ -201,9 +205,18 @@ class Store:
                 names = ", ".join(f"{name} = ?" for name in columns)
                 self._database.execute(f"UPDATE search SET {names} WHERE id = 1", tuple(columns.values()))  # noqa: S608 - our own column names
 
-    def amend(self, search: ArchitectureSearch) -> None:
-        """Take an edited manifest over; a search that had ended is decided anew."""
-        self.write(kinds=("amend",), search={"manifest": _json(search), **outcome_columns(None)})
+    def amend(self, search: ArchitectureSearch, *, forgiven: int | None = None, warnings: Iterable[str] = ()) -> None:
+        """Take a manifest over, edited or not; a search that had ended is decided anew.
+
+        Args:
+            search: the manifest.
+            forgiven: observations that the shared-fault rule no longer looks at; None: as many as before.
+            warnings: what the user is told about it.
+        """
+        columns = {"manifest": _json(search), **outcome_columns(None)}
+        if forgiven is not None:
+            columns["forgiven"] = forgiven
+        self.write(kinds=("amend",), warnings=warnings, search=columns)
 
     def put_human(self, human: HumanBaseline) -> None:
         """Keep the human baseline."""
