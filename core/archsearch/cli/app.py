@@ -62,6 +62,11 @@ def main() -> None:
     except LocalError as error:
         complain(str(error))
         sys.exit(error.exit_code)
+    except OSError as error:  # a full disk, no right to read: nothing that we did
+        from archsearch.local.refusals import refusal
+
+        complain(refusal(error))
+        sys.exit(1)
     except Exception as error:
         from archsearch.manifest.errors import InvalidManifestError  # which takes its time to load
 

@@ -47,6 +47,7 @@ def emit(data: Any, form: Format, text: "Callable[[Console], None]") -> None:
         # Into a file or a pipe nothing is cut to the width of a terminal that is not there.
         width = None if sys.stdout.isatty() else _UNBOUNDED
         text(plain_console(soft_wrap=True, width=width))
+    sys.stdout.flush()  # here, where a full disk is an error; at the interpreter's end it would be ignored
 
 
 def examples(commands: Mapping[str, str]) -> str:

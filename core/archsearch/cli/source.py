@@ -3,8 +3,10 @@
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from archsearch.manifest.checking import read_file
+from archsearch.manifest.errors import InvalidManifestError, ManifestError
 from archsearch.manifest.reading import MAX_BYTES
 from archsearch.report_parsing import printable
 
@@ -41,7 +43,19 @@ def read_source(file: str) -> Source:
     """
     name = display_name(file)
     if file == STDIN:
-        return Source(name, sys.stdin.buffer.read(MAX_BYTES + 1), Path.cwd())
+        return Source(name, _standard_input(name), Path.cwd())
     path = Path(file)
     data = read_file(path, name)
     return Source(name, data, path.resolve().parent if path.is_file() else Path.cwd())
+
+
+def _standard_input(name: str) -> bytes:
+    given: TextIO | None = sys.stdin  # None where it was closed before we began
+    reason = "it is closed"
+    try:
+        if given is not None:
+            return given.buffer.read(MAX_BYTES + 1)
+    except OSError as error:
+        reason = error.strerror or str(error)
+    problem = ManifestError(name, "", 0, 0, "Unreadable", f"standard input cannot be read: {reason}")
+    raise InvalidManifestError((problem,))

@@ -1,5 +1,6 @@
 """trials, show, best and audit on a folder: what they print for people and for programs, and what they refuse."""
 
+import contextlib
 import io
 import json
 from collections.abc import Callable
@@ -290,3 +291,29 @@ def test_wrong_usage_exits_with_2(run: Run, arguments: tuple[str, ...]) -> None:
 
 def test_version_is_printed(run: Run) -> None:
     assert run("--version")[1].startswith("archsearch 0.")
+
+
+@pytest.mark.parametrize("form", ["text", "json", "yaml"])
+def test_a_full_disk_below_stdout_is_no_fault_of_ours(
+    folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("this system has no /dev/full")
+    with contextlib.suppress(OSError), full.open("w") as stdout:
+        monkeypatch.setattr("sys.stdout", stdout)
+        code, _, err = run("best", folder, "-o", form)
+        monkeypatch.undo()
+    assert code == 1
+    assert err.startswith("archsearch: [Errno 28] No space left on device; free some space there")
+
+
+def test_a_true_fault_is_told_with_its_traceback(folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr("archsearch.cli.folders.load_record", broken)
+    code, out, err = run("trials", folder)
+    assert (code, out) == (1, "")
+    assert err.startswith("Traceback")
+    assert err.splitlines()[-1].startswith("archsearch: this is a fault of archsearch, not yours (RuntimeError)")

@@ -175,6 +175,16 @@ def test_a_manifest_in_a_file_starts_paths_from_its_folder(
     assert [(call["source"], call["base"]) for call in started] == [(TEXT, tmp_path), (None, tmp_path)]
 
 
+def test_a_standard_input_that_is_closed_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", None)
+    monkeypatch.setattr("sys.argv", ["archsearch", "run", "-"])
+    with pytest.raises(SystemExit, match="2"):
+        main()
+    assert capsys.readouterr().err == "<stdin>: standard input cannot be read: it is closed\n"
+
+
 class Clock:
     """A clock that the test moves."""
 
