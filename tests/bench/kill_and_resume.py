@@ -38,9 +38,12 @@ HUMAN_POINTS = ("before-human", "after-human")
 DEADLINE = 120.0
 """Seconds in which anything that is waited for must happen."""
 
+# One in four answers our SIGTERM by exit(0), as programs do that end in good order: it has not failed by that.
 CHILD = """
-    import json, os, pathlib, time
+    import json, os, pathlib, signal, sys, time
     given = json.loads(os.environ["ARCHSEARCH_TRIAL"])
+    if given["index"] % 4 == 0:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     time.sleep(given["task"]["custom"]["seconds"])
     values = given["architecture"]["values"]
     score = sum(values[name] * weight for name, weight in zip("abcd", (0.1, 0.07, 0.05, 0.03), strict=True))
