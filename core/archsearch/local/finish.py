@@ -4,17 +4,12 @@ import json
 import shutil
 from dataclasses import asdict
 
-from archsearch.engine.model import Phase, Trial
+from archsearch.engine.leaderboard import top
+from archsearch.engine.model import Trial
 from archsearch.engine.record import SearchRecord
 from archsearch.local.crash import durable
 from archsearch.local.folder import Folder
 from archsearch.local.refusals import refusals
-
-
-def best_trial(trials: tuple[Trial, ...]) -> Trial | None:
-    """The child with the highest reward; of equals the lowest index."""
-    rewarded = [trial for trial in trials if trial.phase is Phase.SUCCEEDED and trial.reward is not None]
-    return max(rewarded, key=lambda trial: (trial.reward, -trial.index), default=None)
 
 
 def write_best(record: SearchRecord, folder: Folder) -> None:
@@ -23,7 +18,7 @@ def write_best(record: SearchRecord, folder: Folder) -> None:
     Raises:
         MachineError: the system refuses it.
     """
-    best = best_trial(record.trials)
+    best = next(iter(top(record.trials, 1)), None)
     if best is not None:
         with refusals(f"{folder.best} cannot be written"):
             _write_best(best, record, folder)

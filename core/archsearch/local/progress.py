@@ -74,6 +74,7 @@ class Scoreboard:
             self._count(trial)
             if trial.observation is not None and trial.observation > self._numbered:
                 self._numbered = trial.observation
+                self._best = _better(self._best, trial)
                 if trial.reward is not None:
                     self._rewards.append(trial.reward)
 
@@ -86,7 +87,6 @@ class Scoreboard:
         if trial.phase.terminal and (old is None or not old.terminal):
             self._latest = trial
             self._reused += trial.reuse_of is not None
-            self._best = _better(self._best, trial)
 
     def begin(self) -> None:
         """This run begins here: its pace tells how long the rest takes."""
