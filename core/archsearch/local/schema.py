@@ -1,11 +1,13 @@
-"""The ledger's tables, and how its file is opened and refused."""
+"""The ledger's tables, and how its file is made, opened and refused."""
 
 import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
+from archsearch.local.crash import durable
 from archsearch.local.errors import FolderError, LocalError
-from archsearch.local.refusals import MachineError, database_remedy
+from archsearch.local.refusals import MachineError, database_remedy, refusal
 
 APPLICATION_ID = 0x41534C31
 """Marks a SQLite file as a ledger of archsearch ("ASL1")."""
@@ -39,6 +41,41 @@ CREATE UNIQUE INDEX trials_observation ON trials (observation) WHERE observation
 CREATE TABLE policy (version INTEGER PRIMARY KEY, payload TEXT NOT NULL) STRICT;
 CREATE TABLE warnings (position INTEGER PRIMARY KEY AUTOINCREMENT, text TEXT NOT NULL UNIQUE) STRICT;
 """
+
+
+def create(path: Path, row: tuple[str, str, str, str]) -> None:
+    """Write a new ledger with one search: manifest, strategy, start and versions. Its name appears once it is whole.
+
+    Raises:
+        FolderError: the system refuses it.
+    """
+    building = path.with_name(path.name + ".new")
+    try:
+        for suffix in ("", "-wal", "-shm"):
+            building.with_name(building.name + suffix).unlink(missing_ok=True)
+        with closing(sqlite3.connect(building, isolation_level=None)) as database:
+            database.executescript(SCHEMA)
+            database.execute(
+                "INSERT INTO search (id, manifest, strategy, started, versions) VALUES (1, ?, ?, ?, ?)", row
+            )
+            database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            database.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        with durable(("create",)):
+            building.rename(path)
+            _sync(path.parent)
+    except OSError as error:
+        raise FolderError(f"{path} cannot be written: {refusal(error)}") from error
+    except sqlite3.Error as error:
+        raise FolderError(f"{path} cannot be written: {error}; {database_remedy(error) or 'mend it'}") from error
+
+
+def _sync(folder: Path) -> None:
+    """Make the names in ``folder`` durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def connect(path: Path, *, readonly: bool) -> sqlite3.Connection:

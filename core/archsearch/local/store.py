@@ -1,9 +1,8 @@
 """The durable ledger: one SQLite file, one transaction per plan, so that a kill at any instruction loses nothing."""
 
-import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,8 +17,7 @@ from archsearch.engine.model import Outcome, Trial
 from archsearch.engine.record import HumanBaseline, SearchRecord
 from archsearch.local.crash import durable
 from archsearch.local.errors import FolderError
-from archsearch.local.refusals import database_remedy, refusal
-from archsearch.local.schema import APPLICATION_ID, SCHEMA, SCHEMA_VERSION, connect, unreadable
+from archsearch.local.schema import connect, create, unreadable
 
 _TRIAL = TypeAdapter(Trial)
 _OUTCOME = TypeAdapter(Outcome)
@@ -65,25 +63,8 @@ class Store:
         Raises:
             FolderError: the file system refuses.
         """
-        building = path.with_name(path.name + ".new")
         row = (_json(search), _json(strategy), now.isoformat(), _VERSIONS.dump_json(dict(versions)).decode())
-        try:
-            for suffix in ("", "-wal", "-shm"):
-                building.with_name(building.name + suffix).unlink(missing_ok=True)
-            with closing(sqlite3.connect(building, isolation_level=None)) as database:
-                database.executescript(SCHEMA)
-                database.execute(
-                    "INSERT INTO search (id, manifest, strategy, started, versions) VALUES (1, ?, ?, ?, ?)", row
-                )
-                database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-                database.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-            with durable(("create",)):
-                building.rename(path)
-                _sync(path.parent)
-        except OSError as error:
-            raise FolderError(f"{path} cannot be written: {refusal(error)}") from error
-        except sqlite3.Error as error:
-            raise FolderError(f"{path} cannot be written: {error}; {database_remedy(error) or 'mend it'}") from error
+        create(path, row)
         return cls(path)
 
     def __enter__(self) -> Self:
@@ -239,15 +220,6 @@ class Store:
             if isinstance(error, sqlite3.Error):
                 raise unreadable(self._path, error, "cannot be written; nothing is lost") from error
             raise
-
-
-def _sync(folder: Path) -> None:
-    """Make the names in ``folder`` durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def outcome_columns(outcome: Outcome | None) -> dict[str, Any]:
