@@ -131,7 +131,7 @@ class Controller:
                 died = str(error)
             except SpawnError as error:
                 died = str(error)
-                if not error.passes:
+                if not error.passes or self._deaths + 1 >= _DEATHS:
                     self._give_up(died)
                     return
             self._deaths += 1
