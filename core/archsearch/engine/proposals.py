@@ -45,8 +45,8 @@ def _new_trial(spec: SearchSpec, space: Space, draft: Draft, proposal: Proposal,
 
 def _reusable(spec: SearchSpec, draft: Draft, root: int, index: int) -> bool:
     trials = spec.trials
-    if trials.duplicates is not Duplicates.REUSE or draft[root].phase is Phase.STOPPED:
-        return False
+    if trials.duplicates is not Duplicates.REUSE or draft[root].phase is Phase.STOPPED or draft[root].shared_fault:
+        return False  # stopped, or failed by a fault that was not its own: it has nothing to take over
     return not trials.reproducible or root <= index - trials.parallelism - trials.lookahead
 
 
