@@ -24,9 +24,9 @@ from scipy import stats
 
 from archsearch import space as spaces
 from archsearch.api import ArchitectureSearch
+from archsearch.engine.leaderboard import top
 from archsearch.engine.record import SearchRecord
 from archsearch.local.cores import cores
-from archsearch.local.finish import best_trial
 from archsearch.local.folder import Attempt
 from archsearch.local.progress import Snapshot
 from archsearch.local.run import run_search
@@ -88,7 +88,7 @@ def read_search(manifest: Path, data: Path, children: int | None) -> Architectur
 
 def subjects(search: ArchitectureSearch, record: SearchRecord, drawn: int) -> list[Subject]:
     """The best child by validation, children drawn uniformly from the space, and the human baseline."""
-    best = best_trial(record.trials)
+    best = next(iter(top(record.trials, 1)), None)
     human = human_baseline(search)
     if best is None or human is None:
         raise SystemExit("no child of the search has succeeded" if best is None else "there is no human baseline")
@@ -206,7 +206,7 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
     record = await run_search(search, options.out / "search", progress=Shown())
     if record.outcome is None:
         raise SystemExit("the search has not ended; the same command goes on")
-    best = best_trial(record.trials)
+    best = next(iter(top(record.trials, 1)), None)
     assert best is not None
     chosen = subjects(search, record, options.random)
     jobs = [(subject, seed) for seed in range(options.seeds) for subject in chosen]
