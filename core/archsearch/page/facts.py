@@ -212,7 +212,9 @@ class Facts:
         """What the children cost, as it was measured: on GPUs, on CPUs, and on the clock."""
         trained = [trial for trial in self.record.trials if trial.reuse_of is None]
         gpu = sum(trial.metrics.get("gpuSeconds", 0.0) for trial in trained)
-        cpu = sum(trial.cpu_seconds for trial in trained)
+        # A sum that lacks some of the children would look like a cheap search.
+        known = all(trial.cpu_seconds for trial in trained if trial.seconds)
+        cpu = sum(trial.cpu_seconds for trial in trained) if known else 0.0
         wall = sum(trial.seconds for trial in trained)
         figures = [Figure("GPU time", duration(gpu), "that children held a GPU, added up")] if gpu else []
         if cpu:

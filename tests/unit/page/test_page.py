@@ -160,6 +160,10 @@ def test_time_is_what_was_measured_on_gpus_cpus_or_the_clock(record_maker):
 
     assert times() == {"time of children": "4 min 00 s"}
     assert times(cpu_seconds=90.0) == {"CPU time": "6 min 00 s"}
+    half = tuple(replace(t, seconds=60.0, cpu_seconds=30.0 * (t.index % 2)) for t in record.trials)
+    names = [figure.name for figure in Facts(replace(record, trials=half)).figures()]
+    assert "CPU time" not in names
+    assert "time of children" in names
     measured = {"accuracy": 0.5, "gpuSeconds": 30.0}
     assert times(cpu_seconds=90.0, metrics=measured) == {"GPU time": "2 min 00 s", "CPU time": "6 min 00 s"}
 
