@@ -41,11 +41,6 @@ def _rank(trial: Trial) -> tuple[float, int]:
     return (-trial.reward, trial.index)
 
 
-def mean_of_top(trials: Iterable[Trial], k: int) -> float | None:
-    """Mean reward of the ``k`` best distinct children, of fewer where there are fewer; None where there are none."""
-    return mean([trial.reward for trial in top(trials, k)])
-
-
 def mean(values: Sequence[float | None]) -> float | None:
     """Mean of the values that are known; None where there are none."""
     known = [value for value in values if value is not None]

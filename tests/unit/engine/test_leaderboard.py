@@ -8,7 +8,6 @@ from archsearch.api import Direction
 from archsearch.engine.leaderboard import (
     counts,
     mean,
-    mean_of_top,
     moving_mean,
     running_best,
     seconds_by_outcome,
@@ -42,7 +41,6 @@ def test_a_genotype_appears_once_with_its_best_measurement():
 def test_failed_and_unfinished_children_have_no_rank():
     trials = [trial(0), trial(1, None, phase=Phase.RUNNING), trial(2, None, phase=Phase.STOPPED)]
     assert top(trials, 5) == ()
-    assert mean_of_top(trials, 5) is None
 
 
 def test_what_ended_beyond_the_end_of_a_reproducible_search_counts_for_nothing():
@@ -56,12 +54,6 @@ def test_top_of_none_is_empty_and_a_negative_count_is_refused():
     assert top([trial(0, 1.0)], 0) == ()
     with pytest.raises(ValueError, match="k is -1; allowed: from 0"):
         top([], -1)
-
-
-def test_mean_of_top_takes_fewer_where_there_are_fewer():
-    trials = [trial(0, 1.0), trial(1, 2.0), trial(2, 6.0)]
-    assert mean_of_top(trials, 2) == 4.0
-    assert mean_of_top(trials, 100) == 3.0
 
 
 def test_mean_leaves_out_what_is_unknown():
