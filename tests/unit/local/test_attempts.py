@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from recording_runner import RecordingRunner
 
 from archsearch.api import ArchitectureSearch
 from archsearch.engine.model import AttemptState, Phase, Start, Stop, Trial
@@ -13,32 +14,20 @@ from archsearch.local.folder import Attempt as Files
 from archsearch.local.folder import Folder
 from archsearch.local.runner import Ended, Running, Status
 from archsearch.report import TrialInput
-from archsearch.warm_contract import StartChild
 
 MakeSearch = Callable[..., ArchitectureSearch]
 MakeTrial = Callable[..., Trial]
 
 
-class Recorded:
+class Recorded(RecordingRunner):
     """A runner whose statuses the test sets."""
 
     def __init__(self, statuses: dict[str, Status]) -> None:
         self.statuses = statuses
-        self.started: list[StartChild] = []
-        self.stopped: list[tuple[str, str]] = []
-
-    async def open(self, wake: Callable[[], None]) -> None: ...
-
-    async def start(self, request: StartChild) -> None:
-        self.started.append(request)
-
-    async def stop(self, name: str, reason: str) -> None:
-        self.stopped.append((name, reason))
+        super().__init__()
 
     def status(self, name: str, files: Files) -> Status | None:
         return self.statuses.get(name)
-
-    async def close(self) -> None: ...
 
 
 def trial_input(index: int) -> TrialInput:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from recording_runner import RecordingRunner
 
 from archsearch.api import ArchitectureSearch
 from archsearch.engine.model import Trial
@@ -14,7 +15,7 @@ from archsearch.local.folder import Attempt as Files
 from archsearch.local.folder import Folder
 from archsearch.local.human import human_limit, train_human
 from archsearch.local.runner import Ended, Running, Status
-from archsearch.warm_contract import WARM_ENDED, StartChild
+from archsearch.warm_contract import WARM_ENDED
 
 MakeSearch = Callable[..., ArchitectureSearch]
 MakeTrial = Callable[..., Trial]
@@ -26,29 +27,18 @@ INTERRUPTED = Ended(0, None, 1.0, WARM_ENDED)
 BROKEN = Ended(0, b'{"version": 1, "metrics": {}, "error": {"reason": "LossNotFinite", "message": "nan"}}', 1.0)
 
 
-class Scripted:
+class Scripted(RecordingRunner):
     """A runner whose attempts end one after the other as the test says."""
 
     def __init__(self, ends: Sequence[Status | None]) -> None:
         self.ends = list(ends)
-        self.started: list[StartChild] = []
-        self.stopped: list[tuple[str, str]] = []
-
-    async def open(self, wake: Callable[[], None]) -> None: ...
-
-    async def start(self, request: StartChild) -> None:
-        self.started.append(request)
-
-    async def stop(self, name: str, reason: str) -> None:
-        self.stopped.append((name, reason))
+        super().__init__()
 
     def status(self, name: str, files: Files) -> Status | None:
         if self.stopped:
             return Ended(-15, None, 70.0, DEADLINE_EXCEEDED)
         assert name == self.started[-1].id
         return self.ends[len(self.started) - 1]
-
-    async def close(self) -> None: ...
 
 
 async def trained(search: ArchitectureSearch, runner: Scripted, tmp_path: Path, *, go_on: bool) -> HumanBaseline | None:
