@@ -12,6 +12,7 @@ from archsearch.api import ArchitectureSearch
 from archsearch.engine.decide import decide
 from archsearch.engine.ledger import Ledger
 from archsearch.engine.model import Facts, Outcome, Phase, Plan, Result
+from archsearch.local.active import ActiveTime
 from archsearch.local.attempts import Attempts
 from archsearch.local.controller import Controller
 from archsearch.local.controller_process import write_config
@@ -74,7 +75,7 @@ class Loop:
         self._board = Scoreboard(search.spec.trials.max)
         self._board.take(tuple(self._ledger))
         self._board.begin()
-        self._began = time.monotonic()
+        self._active = ActiveTime(store, header.active_seconds)
         self._first_start: float | None = None
         config = folder.root / "controller.json"
         spec = search.spec
@@ -82,7 +83,7 @@ class Loop:
         keep_every = max(1, spec.trials.max // POINTS) if extras.distributions else None
         self._controller = Controller(config, folder.root / "controller.log", self._wake.set, keep_every)
         self._recorder = Recorder(
-            store, self._ledger, self._board, self._controller, progress, lambda: self._active_seconds
+            store, self._ledger, self._board, self._controller, progress, lambda: self._active.seconds
         )
 
     async def to_the_end(self) -> None:
@@ -100,10 +101,10 @@ class Loop:
             await self._close()
             # Whatever ended the run is told, not what it has made impossible.
             with contextlib.suppress(LocalError):
-                self._store.write(kinds=(), active_seconds=self._active_seconds)
+                self._active.write()
             raise
         await self._close()
-        self._store.write(kinds=(), active_seconds=self._active_seconds)
+        self._active.write()
 
     async def _close(self) -> None:
         try:
@@ -114,16 +115,6 @@ class Loop:
     async def _pass_stop_on(self) -> None:
         await self._stop.wait()
         self._wake.set()
-
-    # --- time -------------------------------------------------------------------------------------------------------
-
-    @property
-    def _this_run(self) -> float:
-        return time.monotonic() - self._began
-
-    @property
-    def _active_seconds(self) -> float:
-        return self._header.active_seconds + self._this_run
 
     async def _wait(self, seconds: float | None) -> bool:
         """Wait for a wake-up, or at most ``seconds``; False once the run must end."""
@@ -149,6 +140,8 @@ class Loop:
             times = [seconds for seconds in (deadline, plan.wake_after) if seconds is not None]
             if not await self._wait(min(times, default=None)):
                 break
+            if self._search.spec.trials.deadline is not None:
+                self._active.keep()
         return None
 
     async def _observe(self) -> tuple[Facts, float | None]:
@@ -161,7 +154,7 @@ class Loop:
             attempts=attempts,
             controller=self._controller.fact,
             proposals=tuple(self._controller.proposals.values()),
-            active_seconds=self._active_seconds,
+            active_seconds=self._active.seconds,
             forgiven=self._header.forgiven,
         )
         return facts, deadline
@@ -194,7 +187,7 @@ class Loop:
 
     def _show(self) -> None:
         busy = 0.0 if self._first_start is None else time.monotonic() - self._first_start
-        snapshot = self._board.snapshot(entropy=self._recorder.entropy, elapsed=self._active_seconds, busy=busy)
+        snapshot = self._board.snapshot(entropy=self._recorder.entropy, elapsed=self._active.seconds, busy=busy)
         self._progress.update(snapshot)
 
     # --- the end ------------------------------------------------------------------------------------------------------
@@ -206,7 +199,7 @@ class Loop:
         if self._stop.is_set():
             return
         if self._extras.page:
-            record = replace(self._store.record(), active_seconds=self._active_seconds)
+            record = replace(self._store.record(), active_seconds=self._active.seconds)
             write_best(record, self._folder)
             problem = write_page(record, self._folder)
             if problem is not None:
