@@ -440,6 +440,15 @@ async def test_a_warm_process_that_keeps_dying_is_given_up_with_the_end_of_its_l
         await run_search(load(manifest), tmp_path / "run", base=tmp_path, runner=runner, extras=BARE)
 
 
+async def test_a_warm_process_that_hangs_before_it_is_ready_is_given_up_too(tmp_path: Path) -> None:
+    hangs = (sys.executable, "-S", "-c", "import signal; signal.pause()")
+    runner = WarmRunner(tmp_path / "warm.log", hangs, ready_within=0.05)
+    with pytest.raises(ProcessFailedError, match=r"(?s)5 times in a row.*not ready within 0.05 s: killed"):
+        await run_search(
+            load(write_choices(tmp_path, GOOD)), tmp_path / "run", base=tmp_path, runner=runner, extras=BARE
+        )
+
+
 async def test_a_controller_that_keeps_dying_is_given_up_with_the_end_of_its_log(tmp_path: Path) -> None:
     wake = asyncio.Event()
     controller = Controller(tmp_path / "controller.json", tmp_path / "controller.log", wake.set, None, DIES)

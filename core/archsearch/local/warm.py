@@ -16,7 +16,7 @@ from archsearch.local.errors import ProcessFailedError
 from archsearch.local.folder import Attempt
 from archsearch.local.processes import end, how, kill, missing_extra, spawn, tail
 from archsearch.local.runner import Ended, Running, Status, read_report
-from archsearch.warm_contract import WARM_ENDED, Answer, ChildExited, ChildStarted, StartChild, StopChild
+from archsearch.warm_contract import WARM_ENDED, Answer, ChildExited, ChildStarted, Ready, StartChild, StopChild
 
 _ANSWER: TypeAdapter[Answer] = TypeAdapter(Answer)
 _DEATHS = 5
@@ -35,8 +35,16 @@ class _Child:
 class WarmRunner:
     """Speaks to one warm process, and starts another when it dies; what ran under a dead one is lost."""
 
-    def __init__(self, log: Path, command: tuple[str, ...] = (sys.executable, "-m", "archsearch.trial.warm")) -> None:
+    def __init__(
+        self,
+        log: Path,
+        command: tuple[str, ...] = (sys.executable, "-m", "archsearch.trial.warm"),
+        ready_within: float = 300.0,
+    ) -> None:
+        """``ready_within``: seconds in which it must say Ready; importing torch from a cold disk takes tens of them."""
         self._log = log
+        self._ready_within = ready_within
+        self._impatience: asyncio.TimerHandle | None = None
         self._command = command
         self._wake: Callable[[], None] = lambda: None
         self._process: asyncio.subprocess.Process | None = None
@@ -105,7 +113,20 @@ class WarmRunner:
             self._command, what="the process that starts children", log=self._log, orphan_signal=signal.SIGTERM
         )
         self._reader = asyncio.create_task(self._read(self._process))
+        loop = asyncio.get_running_loop()
+        self._impatience = loop.call_later(self._ready_within, self._give_up_on, self._process)
         return self._process
+
+    def _give_up_on(self, process: asyncio.subprocess.Process) -> None:
+        """End a process that hangs before it is ready: its children have not begun, so no deadline of theirs runs."""
+        kill(process)
+        with contextlib.suppress(OSError), self._log.open("a") as log:
+            log.write(f"not ready within {self._ready_within:g} s: killed\n")
+
+    def _patient(self) -> None:
+        if self._impatience is not None:
+            self._impatience.cancel()
+            self._impatience = None
 
     def _check(self) -> None:
         missing = missing_extra(self._log) if self._deaths else ""
@@ -135,6 +156,7 @@ class WarmRunner:
             with contextlib.suppress(OSError), self._log.open("a") as log:
                 log.write(f"not an answer of the warm contract: {type(error).__name__}: {error}\n")
         await process.wait()
+        self._patient()
         self._deaths += not self._closing
         self._lose_all()
         self._wake()
@@ -145,7 +167,9 @@ class WarmRunner:
             self._take(_ANSWER.validate_json(line))
 
     def _take(self, answer: Answer) -> None:
-        if isinstance(answer, ChildStarted) and answer.id in self._children:
+        if isinstance(answer, Ready):
+            self._patient()
+        elif isinstance(answer, ChildStarted) and answer.id in self._children:
             child = self._children[answer.id]
             child.pid, child.started = answer.pid, time.monotonic()
         elif isinstance(answer, ChildExited):
