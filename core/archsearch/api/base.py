@@ -82,6 +82,11 @@ def unit(name: str) -> dict[str, JsonValue]:
     return {"x-unit": name}
 
 
+def list_map(key: str) -> dict[str, JsonValue]:
+    """Marks a list for its schema as a map whose items are told apart by their field ``key``."""
+    return {"x-list-map-keys": [key]}
+
+
 def seconds(duration: str) -> int:
     """Length of a :data:`Duration` in seconds.
 

@@ -41,7 +41,7 @@ def decide(search: ArchitectureSearch, space: Space, ledger: Ledger, facts: Fact
     elif spec.suspend:
         stops += stop_running(draft, attempts, "Suspended")
     else:
-        starts = start(search, draft, now)
+        starts = start(search, draft, now, facts.lingering)
     over = end is not None or closed(spec, space, draft)
     return Plan(
         trials=draft.changes,

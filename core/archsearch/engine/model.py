@@ -121,6 +121,8 @@ class Facts:
     """Answers of the controller that are not in the ledger yet."""
     active_seconds: float = 0.0
     """Time that the search has been active (not suspended, not down)."""
+    lingering: int = 0
+    """Slots still held by attempts whose trial is over in the ledger: a program that has ended, a pod that has not."""
     forgiven: int = 0
     """Observations with lower numbers are not looked at for a fault that every child shares: the user has started the
     search again after it had ended by one."""

@@ -23,10 +23,10 @@ def trial_seed(seed: int, index: int) -> int:
     return int.from_bytes(digest, "big") >> 1
 
 
-def start(search: ArchitectureSearch, draft: Draft, now: datetime) -> list[Start]:
-    """Start waiting trials, lowest index first, in the slots that are free."""
+def start(search: ArchitectureSearch, draft: Draft, now: datetime, lingering: int = 0) -> list[Start]:
+    """Start waiting trials, lowest index first, in the slots that are free; ``lingering`` slots are not free yet."""
     active = draft.active
-    free = search.spec.trials.parallelism - sum(trial.phase is Phase.RUNNING for trial in active)
+    free = search.spec.trials.parallelism - lingering - sum(trial.phase is Phase.RUNNING for trial in active)
     waiting = [trial for trial in active if trial.phase is Phase.PENDING and trial.reuse_of is None]
     starts = []
     for trial in waiting[: max(0, free)]:

@@ -1,1 +1,1 @@
-"""The Kubernetes operator: the same engine as the laptop's, with Jobs in place of processes (not built yet)."""
+"""The Kubernetes operator: the same engine as the laptop's, with Jobs in place of processes."""
