@@ -77,9 +77,7 @@ class SearchStatus(Model):
 
     observed_generation: int = Field(default=0, ge=0)
     """metadata.generation of the manifest that this status speaks of."""
-    conditions: tuple[Condition, ...] = Field(
-        default=(), max_length=16, json_schema_extra={"x-list-map-keys": ["type"]}
-    )
+    conditions: tuple[Condition, ...] = Field(default=(), max_length=16, json_schema_extra=list_map("type"))
     """Ready, Progressing, Suspended, Succeeded, Failed, PolicyDiverged."""
     progress: str = Field(default="", max_length=32)
     """Children over of those allowed, as 17/24."""
@@ -96,7 +94,7 @@ class SearchStatus(Model):
     gpu_seconds: float = Field(default=0.0, ge=0, json_schema_extra=unit("s"))
     """Time that children have held GPUs, times the number of GPUs."""
     active_seconds: float = Field(default=0.0, ge=0, json_schema_extra=unit("s"))
-    """Time that the search has been active (neither suspended nor without an operator); spec.trials.deadline counts it."""
+    """Time that the search has been active: neither suspended nor without an operator. Counts for trials.deadline."""
     forgiven: int = Field(default=0, ge=0, json_schema_extra=unit("observations"))
     """Observations below this number are no longer looked at for a fault that every child shares."""
     start_time: Time | None = None
