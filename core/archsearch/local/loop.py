@@ -147,13 +147,13 @@ class Loop:
     async def _observe(self) -> tuple[Facts, float | None]:
         self._controller.check()
         attempts, deadline = await self._attempts.observe(self._ledger.active)
-        recorded = [index for index in self._controller.proposals if index < len(self._ledger)]
+        recorded = [index for index in self._controller.caller.proposals if index < len(self._ledger)]
         for index in recorded:
-            del self._controller.proposals[index]
+            del self._controller.caller.proposals[index]
         facts = Facts(
             attempts=attempts,
-            controller=self._controller.fact,
-            proposals=tuple(self._controller.proposals.values()),
+            controller=self._controller.caller.fact,
+            proposals=tuple(self._controller.caller.proposals.values()),
             active_seconds=self._active.seconds,
             forgiven=self._header.forgiven,
         )

@@ -75,12 +75,12 @@ class Recorder:
         return state.version == self._ledger.taught and state.asked == len(self._ledger)
 
     def _new_states(self) -> list[PolicyState]:
-        states, self._controller.states = self._controller.states, []
+        states, self._controller.caller.states = self._controller.caller.states, []
         if states:
             self.entropy = states[-1].entropy
         return states
 
     def _diverged(self) -> list[str]:
-        replayed, self._controller.replayed = self._controller.replayed, []
+        replayed, self._controller.caller.replayed = self._controller.caller.replayed, []
         texts = divergences(replayed, self._store.policy()) if replayed else []
         return [text for text in texts if text not in self._told]

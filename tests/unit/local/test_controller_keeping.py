@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from archsearch.controller_contract import Health, PolicyState
 from archsearch.engine.ledger import Ledger
-from archsearch.engine.model import Call, ControllerFact, Teach
+from archsearch.engine.model import Call, Teach
 from archsearch.local.controller import Controller
 from archsearch.local.controller_process import ControllerProcess, derive
 from archsearch.local.errors import ProcessFailedError
@@ -50,16 +51,16 @@ async def test_what_nobody_foresaw_in_keeping_it_alive_ends_the_run(
 
 async def test_what_nobody_foresaw_in_a_call_ends_the_run(tmp_path: Path) -> None:
     class Broken:
-        process = None
+        async def health(self) -> Health:
+            return Health(version=0, asked=0)
 
-        @property
-        def client(self) -> object:
+        async def observe(self, _: object) -> PolicyState:
             raise TypeError("never thought of")
 
     wake = asyncio.Event()
     controller = Controller(tmp_path / "c.json", tmp_path / "c.log", wake.set, None)
-    controller.fact = ControllerFact(0, 0)
-    controller._process = Broken()  # type: ignore[assignment]
+    await controller.caller.connect(Broken())  # type: ignore[arg-type]
+    wake.clear()
     calls: tuple[Call, ...] = (Teach(0, 1),)
     controller.submit(calls, Ledger())
     await asyncio.wait_for(wake.wait(), 10)

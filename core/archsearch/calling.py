@@ -1,0 +1,145 @@
+"""Carrying out the calls of plans on a controller, wherever it runs: one batch at a time, answers kept for a pass."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from archsearch.controller_client import ControllerClient, ControllerError, ControllerRefused
+from archsearch.controller_contract import PolicyState, Proposal
+from archsearch.engine.ledger import Ledger
+from archsearch.engine.model import AskFor, Call, ControllerFact, Replay, Teach
+
+_REFUSALS = 5
+"""Refusals in a row, with no call answered between them, after which the controller is given up."""
+
+
+class Keeper(Protocol):
+    """Who keeps the controller alive, and hears how calls went."""
+
+    def answered(self) -> None:
+        """A call was answered."""
+        ...
+
+    def unusable(self, error: ControllerError) -> None:
+        """It is dead already, or hangs past a call's deadline: make it the former and start a new one."""
+        ...
+
+    def cannot_go_on(self, refusal: ControllerRefused) -> None:
+        """It refuses for good: another one would refuse as well."""
+        ...
+
+    def unforeseen(self, error: Exception) -> None:
+        """Something that nobody has thought of."""
+        ...
+
+
+class Caller:
+    """Carries out the calls of plans on the controller that is connected, one batch at a time.
+
+    While a batch is under way further ones are dropped: a pass works from what is, and asks again. ``fact`` is None
+    while there is no controller to call. A new controller knows nothing, and its fact says so: the next plan replays.
+    """
+
+    def __init__(self, keeper: Keeper, wake: Callable[[], None], keep_every: int | None) -> None:
+        """``keep_every``: observations between two states with decision distributions; None: none."""
+        self._keeper = keeper
+        self._wake = wake
+        self._keep_every = keep_every
+        self._detailed = 0
+        self._refusals = 0
+        self._client: ControllerClient | None = None
+        self._batch: asyncio.Task[None] | None = None
+        self.fact: ControllerFact | None = None
+        self.proposals: dict[int, Proposal] = {}
+        """Answers that may not be in the ledger yet, by index."""
+        self.states: list[PolicyState] = []
+        """States of the policy that have not been stored yet."""
+        self.replayed: list[PolicyState] = []
+        """What replays ended in, not yet compared with what is stored."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether calls are under way."""
+        return self._batch is not None
+
+    async def connect(self, client: ControllerClient) -> None:
+        """Speak to the controller behind ``client`` from now on.
+
+        Raises:
+            ControllerError: it does not answer.
+        """
+        health = await client.health()
+        self.proposals.clear()
+        self._client = client
+        self.fact = ControllerFact(health.version, health.asked)
+        self._wake()
+
+    async def disconnect(self) -> None:
+        """Forget the controller, which is gone: calls under way end by themselves, refused or cut off."""
+        self.fact = None
+        self._client = None
+        if self._batch is not None:
+            await asyncio.wait({self._batch})
+
+    async def close(self) -> None:
+        """Cut off what is under way."""
+        if self._batch is not None:
+            self._batch.cancel()
+            await asyncio.wait({self._batch})
+
+    def submit(self, calls: Sequence[Call], ledger: Ledger) -> None:
+        """Carry out a plan's calls, in order, unless others are under way."""
+        if calls and self._batch is None and self.fact is not None and self._client is not None:
+            self._batch = asyncio.create_task(self._carry_out(self._client, tuple(calls), ledger))
+
+    async def _carry_out(self, client: ControllerClient, calls: Sequence[Call], ledger: Ledger) -> None:
+        try:
+            for call in calls:
+                await self._call(client, call, ledger)
+                self._refusals = 0
+                self._keeper.answered()
+        except ControllerRefused as refusal:
+            await self._refused(client, refusal)
+        except ControllerError as error:
+            self._keeper.unusable(error)
+        except Exception as error:
+            self._keeper.unforeseen(error)
+        finally:
+            self._batch = None
+            self._wake()
+
+    async def _call(self, client: ControllerClient, call: Call, ledger: Ledger) -> None:
+        if isinstance(call, AskFor):
+            proposal = await client.propose(call.index, call.version)
+            self.proposals[proposal.index] = proposal
+            if self.fact is not None:
+                self.fact = ControllerFact(self.fact.version, max(self.fact.asked, proposal.index + 1))
+            self._wake()
+            return
+        if isinstance(call, Teach):
+            state = await client.observe(ledger.tells(call.first, call.end))
+        else:
+            assert isinstance(call, Replay)
+            self.proposals.clear()
+            state = await client.replay(ledger.log())
+            self.replayed.append(state)
+        self.fact = ControllerFact(state.version, state.asked)
+        self.states.append(await self._with_details(client, state))
+
+    async def _with_details(self, client: ControllerClient, state: PolicyState) -> PolicyState:
+        if self._keep_every is None or state.version // self._keep_every == self._detailed // self._keep_every:
+            return state
+        self._detailed = state.version
+        return await client.policy()
+
+    async def _refused(self, client: ControllerClient, refusal: ControllerRefused) -> None:
+        self._refusals += 1
+        if refusal.status == 422 or self._refusals >= _REFUSALS:
+            self._keeper.cannot_go_on(refusal)
+            return
+        try:
+            health = await client.health()
+            # Whatever it has been taught, it does not fit: zero asks make the next plan replay the ledger.
+            self.fact = ControllerFact(health.version, 0)
+        except ControllerError as error:
+            self._keeper.unusable(error)
