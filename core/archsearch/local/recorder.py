@@ -3,12 +3,13 @@
 from collections.abc import Callable
 
 from archsearch.controller_contract import PolicyState
+from archsearch.engine.divergence import divergences
 from archsearch.engine.ledger import Ledger
 from archsearch.engine.model import Plan
 from archsearch.local.controller import Controller
 from archsearch.local.progress import Progress, Scoreboard
 from archsearch.local.store import Store, outcome_columns
-from archsearch.local.writing import divergences, kinds_of
+from archsearch.local.writing import kinds_of
 
 
 class Recorder:

@@ -1,8 +1,5 @@
-"""What a pass writes, and what it finds when a replay ends: pure functions of plain data."""
+"""What a pass writes, as the crash points name it."""
 
-from collections.abc import Sequence
-
-from archsearch.controller_contract import PolicyState
 from archsearch.engine.ledger import Ledger
 from archsearch.engine.model import Plan
 
@@ -20,17 +17,3 @@ def kinds_of(plan: Plan, ledger: Ledger) -> list[str]:
     }
     named = [kind for kind, there in kinds.items() if there]
     return named or (["end"] if plan.trials else [])
-
-
-def divergences(replayed: Sequence[PolicyState], stored: Sequence[PolicyState]) -> list[str]:
-    """Warnings where a replay did not end in the state that was stored: on another kind of CPU, say."""
-    kept = {(state.version, state.asked): state.hash for state in stored}
-    texts = []
-    for state in replayed:
-        known = kept.get((state.version, state.asked))
-        if known is not None and known != state.hash:
-            texts.append(
-                f"PolicyDiverged: replaying {state.version} observations gives policy {state.hash[:12]}, not "
-                f"{known[:12]} as before (another kind of CPU, another torch?); the search goes on from its ledger"
-            )
-    return texts

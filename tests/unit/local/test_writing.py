@@ -5,9 +5,10 @@ from collections.abc import Callable
 import pytest
 
 from archsearch.controller_contract import PolicyState
+from archsearch.engine.divergence import divergences
 from archsearch.engine.ledger import Ledger
 from archsearch.engine.model import Outcome, Phase, Plan, Result, Start, Trial
-from archsearch.local.writing import divergences, kinds_of
+from archsearch.local.writing import kinds_of
 from archsearch.report import TrialInput
 
 Make = Callable[..., Trial]
