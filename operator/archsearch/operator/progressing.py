@@ -1,0 +1,106 @@
+"""Condition Progressing: what a search is doing, in a word, and what stands in its way."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from archsearch.api import SearchSpec
+from archsearch.api.conditions import ConditionType
+from archsearch.engine.model import Outcome
+from archsearch.operator.conditions import Wanted, false, true
+
+_KIND = ConditionType.PROGRESSING
+_TRAINING = "children are proposed and trained"
+_WAITING = "children are trained; no more are proposed until the controller answers"
+_MOST = 3
+"""Kinds of problems that are told at once."""
+
+
+class Problem(Protocol):
+    """What keeps a pod from running, as far as people are told."""
+
+    @property
+    def reason(self) -> str:
+        """CamelCase: Unschedulable, ImagePullFailed, ContainerConfigFailed, ControllerFailed."""
+
+    @property
+    def message(self) -> str:
+        """The same, for people."""
+
+    @property
+    def pod(self) -> str | None:
+        """Name of the pod."""
+
+    @property
+    def since(self) -> datetime | None:
+        """Since when."""
+
+
+@dataclass(frozen=True)
+class Activity:
+    """How much goes on."""
+
+    sampled: int
+    """Children in the ledger."""
+    started: int
+    """Children that have an attempt: a Job, whose pod may still wait."""
+    running: int
+    """Trial containers that run."""
+    controller_up: bool
+
+
+def progressing(spec: SearchSpec, activity: Activity, problems: Sequence[Problem], outcome: Outcome | None) -> Wanted:
+    """The condition; its message changes only when what it says does, not with every child."""
+    if outcome is not None:
+        return false(_KIND, outcome.reason, outcome.message)
+    if spec.suspend:
+        return _suspended(activity)
+    if problems and not activity.running:
+        told = told_problems(problems)
+        return false(_KIND, told[0][0], "; ".join(text for _, text in told))
+    doing = _doing(spec, activity)
+    if not problems:
+        return doing
+    trouble = "; ".join(f"{reason}: {text}" for reason, text in told_problems(problems))
+    return Wanted(_KIND, doing.status, doing.reason, f"{doing.message}; but {trouble}")
+
+
+def told_problems(problems: Sequence[Problem]) -> list[tuple[str, str]]:
+    """Each kind of problem once, the longest-standing first: its reason, and a sentence with its oldest pod."""
+    kinds: dict[str, list[Problem]] = {}
+    for problem in sorted(problems, key=_age):
+        kinds.setdefault(problem.reason, []).append(problem)
+    return [(reason, _sentence(alike)) for reason, alike in list(kinds.items())[:_MOST]]
+
+
+def _age(problem: Problem) -> tuple[bool, str, str]:
+    since = problem.since
+    return (since is None, "" if since is None else since.isoformat(), problem.pod or "")
+
+
+def _sentence(alike: Sequence[Problem]) -> str:
+    first, others = alike[0], len(alike) - 1
+    where = f"pod {first.pod}: " if first.pod else ""
+    more = f" (and {others} more pod{'s' if others > 1 else ''})" if others else ""
+    return f"{where}{first.message}{more}"
+
+
+def _suspended(activity: Activity) -> Wanted:
+    if activity.started:
+        return true(_KIND, "Suspending", "running children are being stopped, as spec.suspend asks")
+    return false(_KIND, "Suspended", "spec.suspend is true")
+
+
+def _doing(spec: SearchSpec, activity: Activity) -> Wanted:
+    if spec.trials.parallelism == 0:
+        if activity.started:
+            return true(_KIND, "Draining", "trials.parallelism is 0: running children end, no more are started")
+        return false(_KIND, "Drained", "trials.parallelism is 0: nothing runs; raise it to go on")
+    if activity.started or activity.running:
+        return true(_KIND, "Running", _TRAINING if activity.controller_up else _WAITING)
+    if not activity.sampled:
+        return true(_KIND, "Starting", "the controller is being started; the first children follow")
+    if not activity.controller_up:
+        return true(_KIND, "WaitingForController", "the controller does not answer yet; nothing is lost")
+    return true(_KIND, "Running", _TRAINING)
