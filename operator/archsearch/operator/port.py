@@ -4,7 +4,7 @@ Everything that the operator does to a cluster passes here, so that API calls ar
 contract against it. Objects are plain JSON dictionaries: parsed where they are used, never kept whole.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -99,9 +99,16 @@ class ClusterPort(Protocol):
         """All objects with the labels that ``selector`` asks for, page by page; ``namespace`` None: of all."""
         ...
 
+    def pages(self, resource: Resource, namespace: str | None, selector: str = "") -> AsyncGenerator[Listing, None]:
+        """The same list a page at a time, for whoever keeps only parts of each object.
+
+        Raises Expired in its midst: what came before is then worth nothing, begin again.
+        """
+        ...
+
     def watch(
         self, resource: Resource, namespace: str | None, selector: str, resource_version: str
-    ) -> AsyncIterator[Change]:
+    ) -> AsyncGenerator[Change, None]:
         """Changes since ``resource_version``; ends when the server ends it. Raises Expired, Unavailable."""
         ...
 

@@ -1,0 +1,391 @@
+"""The cluster port on `kubernetes.aio`: raw JSON, since the typed models cost memory and drop unknown fields."""
+
+import asyncio
+import json
+import random
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote, urlencode
+
+import aiohttp
+from kubernetes.aio.client.configuration import Configuration
+from kubernetes.aio.config import ConfigException
+from yarl import URL
+
+from archsearch.operator import names
+from archsearch.operator.answers import Lines, Tail, error_of, error_of_status, object_of
+from archsearch.operator.connecting import client_of, configuration_from
+from archsearch.operator.port import (
+    POD,
+    Change,
+    ClusterError,
+    Expired,
+    Listing,
+    NotFound,
+    Object,
+    Rejected,
+    Resource,
+    Unavailable,
+)
+
+PAGE = 500
+"""Objects of a page of a list."""
+_RESTARTS = 3
+"""How often a list whose pages expire is begun again before it is asked for in one piece, as client-go does."""
+_CALLS_AT_ONCE = 32
+"""Calls in flight; more wait for their turn. Watches do not count."""
+_WATCH_SECONDS = (240, 290)
+"""A watch is ended by the server after a time drawn from this range: not all of them at once, none older than that."""
+_BYTES_A_LINE = 256
+"""Length of a log's lines that the first question for its end reckons with."""
+_MERGE_PATCH = "application/merge-patch+json"
+
+OnCall = Callable[[str, str, int], None]
+"""Told of every call: verb (get, list, watch, create, patch, delete), resource (``pods``, ``pods/log``), HTTP status
+(0: there was no answer)."""
+
+
+@dataclass(frozen=True)
+class _Call:
+    """One request."""
+
+    verb: str
+    resource: Resource
+    namespace: str | None
+    name: str = ""
+    subresource: str = ""
+    method: str = "GET"
+    query: Sequence[tuple[str, str]] = ()
+    body: Mapping[str, Any] | None = None
+    content: str = "application/json"
+
+    @property
+    def what(self) -> str:
+        """The call in words, as errors begin."""
+        kind = f"{self.resource.kind}{'/' + self.subresource if self.subresource else ''}"
+        where = "/".join(part for part in (self.namespace, self.name) if part)
+        return " ".join(part for part in (self.verb, kind, where) if part)
+
+    @property
+    def counted_as(self) -> str:
+        """The resource as rights name it."""
+        return f"{self.resource.plural}{'/' + self.subresource if self.subresource else ''}"
+
+    @property
+    def path(self) -> str:
+        """Path and query of its URL."""
+        resource = self.resource
+        parts = ["apis", resource.group] if resource.group else ["api"]
+        parts.append(resource.version)
+        if self.namespace:
+            parts += ["namespaces", self.namespace]
+        parts += [part for part in (resource.plural, self.name, self.subresource) if part]
+        path = "/" + "/".join(quote(part, safe="") for part in parts)
+        return f"{path}?{urlencode(self.query, quote_via=quote)}" if self.query else path
+
+
+class KubernetesPort:
+    """ClusterPort (port.py) to a real API server. Made by `connect`; to be closed, or used by ``async with``."""
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        *,
+        deadline: float = 10.0,
+        idle: float = 90.0,
+        on_call: OnCall | None = None,
+        may_write: Callable[[], bool] | None = None,
+    ) -> None:
+        """A port for ``configuration``; needs a running event loop.
+
+        Args:
+            configuration: where the API server is, and who we are.
+            deadline: seconds that a call may take, from its first to its last byte (a page of a list is a call).
+            idle: seconds of silence after which a watch is given up. The API server sends a bookmark every minute.
+            on_call: told of every call that was sent, or could not be sent.
+            may_write: asked before every write (dry runs excepted); where it says no, the write is not sent and raises
+                Unavailable. An operator that has lost its Lease while it hung does nothing more by that.
+        """
+        self._client, self._connector = client_of(configuration)
+        self._host = str(configuration.host).rstrip("/")
+        self._deadline = deadline
+        self._idle = idle
+        self._on_call = on_call
+        self._may_write = may_write
+        self._turns = asyncio.Semaphore(_CALLS_AT_ONCE)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._client.close()
+        await self._connector.close()
+
+    async def get(self, resource: Resource, namespace: str, name: str) -> Object:
+        """One object. Raises NotFound."""
+        return await self._object(_Call("get", resource, namespace, _named(name)))
+
+    async def list(self, resource: Resource, namespace: str | None, selector: str = "") -> Listing:
+        """All objects with the labels that ``selector`` asks for, page by page; ``namespace`` None: of all."""
+        for _ in range(_RESTARTS):
+            try:
+                items: list[Object] = []
+                version = ""
+                async with aclosing(self.pages(resource, namespace, selector)) as pages:
+                    async for page in pages:
+                        items += page.items
+                        version = page.resource_version
+                return Listing(tuple(items), version)
+            except Expired:
+                continue  # it changes faster than its pages come
+        return (await self._page(resource, namespace, selector, limit=0, token=""))[0]
+
+    async def pages(
+        self, resource: Resource, namespace: str | None, selector: str = ""
+    ) -> AsyncGenerator[Listing, None]:
+        """The same list a page at a time, all as it was at one ``resource_version``. Raises Expired in its midst."""
+        token = ""
+        while True:
+            page, token = await self._page(resource, namespace, selector, limit=PAGE, token=token)
+            yield page
+            if not token:
+                return
+
+    async def watch(
+        self, resource: Resource, namespace: str | None, selector: str, resource_version: str
+    ) -> AsyncGenerator[Change, None]:
+        """Changes since ``resource_version``, bookmarks among them; ends when the server ends it.
+
+        To be closed when it is left early (`contextlib.aclosing`). Raises Expired, Unavailable.
+        """
+        query = [
+            ("watch", "true"),
+            ("allowWatchBookmarks", "true"),
+            ("resourceVersion", resource_version),
+            ("timeoutSeconds", str(random.randint(*_WATCH_SECONDS))),
+        ]
+        call = _Call("watch", resource, namespace, query=(*query, *_selected(selector)))
+        lines = Lines()
+        async with self._errors(call):
+            response = await self._open(call, idle=self._idle)
+            try:
+                async for data in response.content.iter_any():
+                    for line in lines.feed(data):
+                        yield _change(line, call.what)
+            finally:
+                response.close()
+
+    async def create(self, resource: Resource, object: Object, *, dry_run: bool = False) -> Object:
+        """Create ``object`` in its namespace. Raises AlreadyExists, Rejected.
+
+        A dry run is strict: a field that the API server does not know is refused, not dropped with a warning.
+        """
+        query = [("fieldManager", names.FIELD_MANAGER)]
+        if dry_run:
+            query += [("dryRun", "All"), ("fieldValidation", "Strict")]
+        namespace = object["metadata"].get("namespace")
+        call = _Call("create", resource, namespace, method="POST", query=query, body=object)
+        return await self._write(call) if not dry_run else await self._object(call)
+
+    async def patch(
+        self,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        patch: Mapping[str, Any],
+        *,
+        subresource: str | None = None,
+    ) -> Object:
+        """JSON merge patch of an object or its ``subresource``. Raises NotFound, Conflict, Rejected."""
+        return await self._write(
+            _Call(
+                "patch",
+                resource,
+                namespace,
+                _named(name),
+                subresource or "",
+                method="PATCH",
+                query=[("fieldManager", names.FIELD_MANAGER)],
+                body=patch,
+                content=_MERGE_PATCH,
+            )
+        )
+
+    async def delete(
+        self, resource: Resource, namespace: str, name: str, *, uid: str, grace: int | None = None
+    ) -> None:
+        """Delete the object with that uid, what it owns in the background. An absent one is no error.
+
+        ``grace`` is the seconds that a pod gets to end by itself; None: what the pod says. Raises Conflict where
+        another object has the name.
+        """
+        options: dict[str, Any] = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "preconditions": {"uid": uid},
+            "propagationPolicy": "Background",
+        }
+        if grace is not None:
+            options["gracePeriodSeconds"] = grace
+        try:
+            await self._write(_Call("delete", resource, namespace, _named(name), method="DELETE", body=options))
+        except NotFound:
+            return
+
+    async def log(self, namespace: str, pod: str, container: str, *, tail_bytes: int) -> bytes:
+        """The last ``tail_bytes`` of a container's log (of its newest file, where the kubelet has rotated it).
+
+        The API counts lines from the end, and bytes only from the start. So it is asked for lines, more of them until
+        there are enough bytes: most often one call, and the memory of two tails. Raises NotFound, Rejected.
+        """
+        lines = max(1, tail_bytes // _BYTES_A_LINE)
+        while True:
+            tail = await self._log(namespace, pod, container, lines, tail_bytes)
+            # Half: the kubelet counts a long line as several, of 16 KiB each.
+            if tail.bytes >= tail_bytes or tail.lines < lines // 2 or lines >= tail_bytes:
+                return tail.end()
+            lines = min(16 * lines, tail_bytes)
+
+    async def _log(self, namespace: str, pod: str, container: str, lines: int, tail_bytes: int) -> Tail:
+        query = [("container", container), ("tailLines", str(lines))]
+        call = _Call("get", POD, namespace, _named(pod), "log", query=query)
+        tail = Tail(tail_bytes)
+        async with self._turns, self._errors(call), asyncio.timeout(self._deadline):
+            response = await self._open(call)
+            try:
+                async for data in response.content.iter_any():
+                    tail.feed(data)
+            finally:
+                response.close()
+        return tail
+
+    async def _page(
+        self, resource: Resource, namespace: str | None, selector: str, *, limit: int, token: str
+    ) -> tuple[Listing, str]:
+        query = _selected(selector)
+        query += [("limit", str(limit))] if limit else []
+        query += [("continue", token)] if token else []
+        call = _Call("list", resource, namespace, query=query)
+        answer = await self._object(call)
+        items, metadata = answer.get("items") or [], answer.get("metadata")
+        if not isinstance(items, list) or not isinstance(metadata, dict):
+            raise Unavailable(f"{call.what}: the answer is not a list")
+        for item in items:  # which a list of a built-in kind leaves out
+            item.setdefault("apiVersion", resource.api_version)
+            item.setdefault("kind", resource.kind)
+        return Listing(tuple(items), str(metadata.get("resourceVersion", ""))), str(metadata.get("continue") or "")
+
+    async def _write(self, call: _Call) -> Object:
+        if self._may_write is not None and not self._may_write():
+            raise Unavailable(f"{call.what}: not sent: this operator does not hold its Lease")
+        return await self._object(call)
+
+    async def _object(self, call: _Call) -> Object:
+        """Send ``call`` and read its answer, in time."""
+        async with self._turns, self._errors(call), asyncio.timeout(self._deadline):
+            response = await self._open(call)
+            try:
+                return object_of(await response.read(), call.what)
+            finally:
+                response.release()
+
+    async def _open(self, call: _Call, idle: float | None = None) -> aiohttp.ClientResponse:
+        """Send ``call``; its answer, of which only the head has been read, where the status says that it is good.
+
+        ``idle`` is the seconds of silence allowed while its body is read.
+        """
+        status = 0
+        try:
+            async with asyncio.timeout(self._deadline):
+                response = await self._send(call, idle)
+                status = response.status
+                if status >= HTTPStatus.MULTIPLE_CHOICES:
+                    try:
+                        raise error_of(status, await response.read(), call.what)
+                    finally:
+                        response.release()
+        finally:
+            if self._on_call is not None:
+                self._on_call(call.verb, call.counted_as, status)
+        return response
+
+    async def _send(self, call: _Call, idle: float | None) -> aiohttp.ClientResponse:
+        headers = {"Accept": "application/json", "Content-Type": call.content, "User-Agent": names.FIELD_MANAGER}
+        await self._client.update_params_for_auth(headers, [], ["BearerToken"], call.path, call.method, call.body)
+        answer = await self._client.rest_client.request(
+            call.method,
+            URL(self._host + call.path, encoded=True),
+            headers=headers,
+            body=call.body,
+            _request_timeout=aiohttp.ClientTimeout(total=None, sock_read=idle),
+        )
+        response: aiohttp.ClientResponse = answer.response
+        return response
+
+    @asynccontextmanager
+    async def _errors(self, call: _Call) -> AsyncIterator[None]:
+        """Everything that can go wrong below becomes a ClusterError."""
+        try:
+            yield
+        except TimeoutError as error:
+            raise Unavailable(f"{call.what}: no answer from {self._host} in time") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise Unavailable(f"{call.what}: {self._host}: {type(error).__name__}: {error}") from error
+        except ConfigException as error:  # the token's file, while it is being replaced
+            raise Unavailable(f"{call.what}: {error}") from error
+
+
+async def connect(
+    kubeconfig: Path | None = None,
+    context: str | None = None,
+    *,
+    deadline: float = 10.0,
+    idle: float = 90.0,
+    on_call: OnCall | None = None,
+    may_write: Callable[[], bool] | None = None,
+) -> KubernetesPort:
+    """A port to the cluster of ``kubeconfig`` (and its ``context``), or to the one that we run in (None).
+
+    The other arguments are KubernetesPort's. Nothing is sent yet. Raises ClusterError: there is no such cluster.
+    """
+    configuration = await configuration_from(kubeconfig, context)
+    return KubernetesPort(configuration, deadline=deadline, idle=idle, on_call=on_call, may_write=may_write)
+
+
+def _named(name: str) -> str:
+    """``name``; an empty one would make a call about one object one about all of them."""
+    if not name:
+        raise Rejected("the object's name is empty")
+    return name
+
+
+def _selected(selector: str) -> list[tuple[str, str]]:
+    return [("labelSelector", selector)] if selector else []
+
+
+def _change(line: bytes, what: str) -> Change:
+    """The event in one line of a watch. Raises Expired or another ClusterError where the server says that it failed."""
+    event = object_of(line, what)
+    kind, changed = event.get("type"), event.get("object")
+    if not isinstance(kind, str) or not isinstance(changed, dict):
+        raise Unavailable(f"{what}: not an event: {json.dumps(event)[:200]}")
+    if kind == "ERROR":
+        raise _failed(changed, what)
+    return Change(kind, changed)
+
+
+def _failed(status: Object, what: str) -> ClusterError:
+    """What ends a watch: never Rejected, since a watch is begun again anyway."""
+    error = error_of_status(status, what)
+    return error if isinstance(error, Expired) else Unavailable(str(error), error.status)
