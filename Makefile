@@ -4,10 +4,10 @@ SHELL := /bin/sh
 BIN := .venv/bin
 MODULES := core operator controller_image trial_image tests tools examples
 
-.PHONY: help setup demo test lint format verify reference lock bench clean
+.PHONY: help setup demo test e2e images lint format verify crds reference lock bench clean
 
 help: ## Print this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 setup: ## Make .venv with every room and tool, so that .venv/bin/archsearch is the command (nothing to do: nothing is done)
 	@tools/setup
@@ -18,24 +18,33 @@ demo: setup ## Run a real search on this machine: 48 children on digits, two at 
 test: lint verify ## Check everything: lint, verify, then every test
 	$(BIN)/pytest
 
+e2e: setup ## Run everything on a real Kubernetes node with real images, made on this machine (Linux, root)
+	tools/node
+	$(BIN)/pytest tests/e2e
+
+images: ## Build the images with buildah or docker (REGISTRY=host, BASE_IMAGE=name, ROOMS="operator controller trial")
+	REGISTRY="$(REGISTRY)" BASE_IMAGE="$(BASE_IMAGE)" BUILDER="$(BUILDER)" tools/images $(ROOMS)
+
 lint: setup ## Check style (ruff), types (mypy --strict) and the arrows between rooms (import-linter)
 	$(BIN)/ruff check $(MODULES)
 	$(BIN)/ruff format --check $(MODULES)
 	$(BIN)/mypy
 	$(BIN)/mypy tools/verify.py
+	$(BIN)/mypy tools/image_requirements.py
 	$(BIN)/lint-imports --no-logo
 
 format: setup ## Let ruff repair what it can
 	$(BIN)/ruff check --fix $(MODULES)
 	$(BIN)/ruff format $(MODULES)
 
-verify: setup ## Check that what is generated is as its source makes it: pinned requirements, docs/reference
+verify: setup ## Check that what is generated is as its source makes it: pinned requirements, crds, docs/reference
 	$(BIN)/python tools/verify.py
 
+crds: setup ## Write the CustomResourceDefinitions anew from the API, into crds and the chart
+	$(BIN)/python -m archsearch.crd crds charts/archsearch/files/crds
+
 reference: setup ## Write docs/reference anew from the API
-	mkdir -p docs/reference
-	$(BIN)/python -m archsearch.api.reference >docs/reference/architecturesearch.md.new
-	mv docs/reference/architecturesearch.md.new docs/reference/architecturesearch.md
+	$(BIN)/python -m archsearch.api.reference docs/reference
 
 lock: setup ## Pin requirements/*.txt anew from pyproject.toml (UPGRADE=1: newest versions)
 	tools/lock $(if $(UPGRADE),--upgrade)

@@ -54,11 +54,11 @@ def test_every_relative_link_of_a_page_leads_somewhere(page: Path) -> None:
 
 def test_make_help_names_every_target_with_its_sentence() -> None:
     text = (ROOT / "Makefile").read_text()
-    targets = set(re.findall(r"^([a-z]+):", text, re.MULTILINE))
+    targets = set(re.findall(r"^([a-z0-9]+):", text, re.MULTILINE))
     make = shutil.which("make")
     assert make is not None
     shown = subprocess.run([make, "help"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    assert targets == set(re.findall(r"^  make ([a-z]+) +\S", shown, re.MULTILINE))
+    assert targets == set(re.findall(r"^  make ([a-z0-9]+) +\S", shown, re.MULTILINE))
     phony = re.search(r"^\.PHONY: (.*)$", text, re.MULTILINE)
     assert phony is not None
     assert targets == set(phony[1].split())
@@ -66,8 +66,8 @@ def test_make_help_names_every_target_with_its_sentence() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_make_target_that_a_page_names_exists(page: Path) -> None:
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    assert set(re.findall(r"`make ([a-z]+)", page.read_text())) <= targets
+    targets = set(re.findall(r"^([a-z0-9]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"`make ([a-z0-9]+)", page.read_text())) <= targets
 
 
 def test_continuous_integration_runs_make_test_and_nothing_else() -> None:
