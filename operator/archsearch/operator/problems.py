@@ -1,0 +1,125 @@
+"""What keeps pods from running, in words for a search's conditions.
+
+Pods say most of it. What only events tell (a volume that cannot be mounted, a pod that a quota or an admission rule
+refuses) is not seen here, but for its trace: a Job that has no pod although it should have had one for a while.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from archsearch.operator.fields import field, items, mapping, text, time
+from archsearch.operator.pods import is_over
+from archsearch.operator.port import Object
+from archsearch.report_parsing import printable, shorten
+
+UNSCHEDULABLE = "Unschedulable"
+IMAGE_PULL_FAILED = "ImagePullFailed"
+CONTAINER_CONFIG_FAILED = "ContainerConfigFailed"
+PODS_NOT_CREATED = "PodsNotCreated"
+_ORDER = (IMAGE_PULL_FAILED, CONTAINER_CONFIG_FAILED, PODS_NOT_CREATED, UNSCHEDULABLE)
+"""Those that a person must mend first come first: what cannot be scheduled may only have to wait."""
+_PULL = (
+    "ErrImageNeverPull",
+    "ErrImagePull",
+    "ImageInspectError",
+    "ImagePullBackOff",
+    "InvalidImageName",
+    "RegistryUnavailable",
+    "SignatureValidationFailed",
+)
+_CONFIG = ("CreateContainerConfigError", "CreateContainerError", "PostStartHookError", "RunContainerError")
+_BACK_OFF = re.compile(r'^Back-off pulling image "[^"]*"(: )?')
+_LONGEST = 1024
+_PATIENCE = timedelta(seconds=5)
+"""A Job has its pod within a fraction of a second; a cluster that is this late says that something refuses it."""
+_LATEST = datetime.max
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that keeps pods from running."""
+
+    reason: str
+    """Unschedulable, ImagePullFailed, ContainerConfigFailed or PodsNotCreated."""
+    message: str
+    """What is wrong, for people; the same for every pod that suffers from it."""
+    pod: str
+    """The pod (PodsNotCreated: the Job) that has had it longest."""
+    since: datetime | None
+    """Since when, if that is known."""
+
+
+def problems(pods: Iterable[Object], jobs: Iterable[Object] = (), now: datetime | None = None) -> tuple[Problem, ...]:
+    """What stands in the way of ``pods`` of trials and controllers, each thing once, gravest first.
+
+    With ``jobs`` and ``now``, also Jobs that have been without a pod for too long. Never raises.
+    """
+    pods = list(pods)
+    found = [problem for pod in pods if not _gone(pod) for problem in _of_pod(pod)]
+    if now is not None:
+        owners = {text(owner, "uid") for pod in pods for owner in items(pod, "metadata", "ownerReferences")}
+        found += [
+            problem for job in jobs if text(job, "metadata", "uid") not in owners for problem in _of_job(job, now)
+        ]
+    first: dict[tuple[str, str], Problem] = {}
+    for problem in sorted(found, key=_age):
+        first.setdefault((problem.reason, problem.message), problem)
+    return tuple(sorted(first.values(), key=lambda one: (_ORDER.index(one.reason), *_age(one))))
+
+
+def _age(problem: Problem) -> tuple[datetime, str, str]:
+    since = _LATEST if problem.since is None else problem.since.replace(tzinfo=None)
+    return since, problem.pod, problem.message
+
+
+def _gone(pod: Object) -> bool:
+    over = text(pod, "status", "phase") in ("Succeeded", "Failed")
+    return over or field(pod, "metadata", "deletionTimestamp") is not None
+
+
+def _of_pod(pod: Object) -> Iterator[Problem]:
+    name, born = text(pod, "metadata", "name") or "", time(pod, "metadata", "creationTimestamp")
+    for condition in items(pod, "status", "conditions"):
+        unfit = condition.get("status") == "False" and condition.get("reason") == UNSCHEDULABLE
+        if condition.get("type") == "PodScheduled" and unfit:
+            told = _clean(text(condition, "message") or "the scheduler does not say why")
+            yield Problem(UNSCHEDULABLE, told, name, time(condition, "lastTransitionTime") or born)
+    images = {one.get("name"): one.get("image") for kind in _KINDS for one in items(pod, "spec", kind)}
+    for kind in _KINDS:
+        for container in items(pod, "status", f"{kind.removesuffix('s')}Statuses"):
+            image = images.get(container.get("name")) or container.get("image")
+            yield from _of_container(container, image, name, time(pod, "status", "startTime") or born)
+
+
+_KINDS = ("initContainers", "containers")
+
+
+def _of_container(container: Mapping[str, Any], image: object, pod: str, since: datetime | None) -> Iterator[Problem]:
+    waiting = mapping(container, "state", "waiting")
+    reason, told = waiting.get("reason"), _clean(text(waiting, "message") or "")
+    if reason in _PULL:
+        # Two reasons take turns while a pull is tried again: the words are the same for both.
+        detail = _BACK_OFF.sub("", told).removeprefix("ErrImagePull: ")
+        why = f": {detail}" if detail else ""
+        yield Problem(IMAGE_PULL_FAILED, _clean(f"the image {image} cannot be pulled{why}"), pod, since)
+    elif reason in _CONFIG:
+        text_ = f"the container {container.get('name')} cannot be made: {told or reason}"
+        yield Problem(CONTAINER_CONFIG_FAILED, _clean(text_), pod, since)
+
+
+def _of_job(job: Object, now: datetime) -> Iterator[Problem]:
+    """A Job that runs (Kueue's suspended ones wait, which is no problem) and has no pod."""
+    since = time(job, "status", "startTime") or time(job, "metadata", "creationTimestamp")
+    waits = field(job, "spec", "suspend") is True or field(job, "metadata", "deletionTimestamp") is not None
+    if since is None or waits or is_over(job) or now - since < _PATIENCE:
+        return
+    name = text(job, "metadata", "name") or ""
+    message = "Jobs have no pod: a quota or an admission rule of the cluster refuses it (kubectl describe job says why)"
+    yield Problem(PODS_NOT_CREATED, message, name, since)
+
+
+def _clean(message: str) -> str:
+    return shorten(printable(" ".join(message.split())), _LONGEST)
