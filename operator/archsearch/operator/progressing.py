@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Protocol
 
 from archsearch.api import SearchSpec
@@ -30,11 +29,7 @@ class Problem(Protocol):
 
     @property
     def pod(self) -> str | None:
-        """Name of the pod."""
-
-    @property
-    def since(self) -> datetime | None:
-        """Since when."""
+        """Name of the pod, or of the Job that has none."""
 
 
 @dataclass(frozen=True)
@@ -67,23 +62,17 @@ def progressing(spec: SearchSpec, activity: Activity, problems: Sequence[Problem
 
 
 def told_problems(problems: Sequence[Problem]) -> list[tuple[str, str]]:
-    """Each kind of problem once, the longest-standing first: its reason, and a sentence with its oldest pod."""
+    """Each kind of problem once, in the order given (gravest first): its reason, and a sentence of its first."""
     kinds: dict[str, list[Problem]] = {}
-    for problem in sorted(problems, key=_age):
+    for problem in problems:
         kinds.setdefault(problem.reason, []).append(problem)
     return [(reason, _sentence(alike)) for reason, alike in list(kinds.items())[:_MOST]]
 
 
-def _age(problem: Problem) -> tuple[bool, str, str]:
-    since = problem.since
-    return (since is None, "" if since is None else since.isoformat(), problem.pod or "")
-
-
 def _sentence(alike: Sequence[Problem]) -> str:
     first, others = alike[0], len(alike) - 1
-    where = f"pod {first.pod}: " if first.pod else ""
-    more = f" (and {others} more pod{'s' if others > 1 else ''})" if others else ""
-    return f"{where}{first.message}{more}"
+    where = f"{first.pod}: " if first.pod else ""
+    return f"{where}{first.message}" + (f" (and {others} more of this kind)" if others else "")
 
 
 def _suspended(activity: Activity) -> Wanted:

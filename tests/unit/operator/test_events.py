@@ -26,7 +26,6 @@ NOTHING = SearchStatus()
 class Trouble:
     def __init__(self, reason: str, message: str = "no node fits", pod: str = "s-000000-1") -> None:
         self.reason, self.message, self.pod = reason, message, pod
-        self.since: datetime | None = NOW
 
 
 def status(previous: SearchStatus = NOTHING, *, suspend: bool = False, **more: Any) -> SearchStatus:
@@ -135,7 +134,7 @@ def test_a_problem_is_told_as_it_appears_once_for_all_its_pods() -> None:
     problems: list[Problem] = [Trouble("Unschedulable"), Trouble("Unschedulable", pod="s-000001-1")]
     (event,) = told_problems(problems, [])
     assert (event["type"], event["reason"]) == ("Warning", "Unschedulable")
-    assert "and 1 more pod" in event["note"]
+    assert "and 1 more of this kind" in event["note"]
     assert told_problems(problems, problems[:1]) == []
     assert [e["reason"] for e in told_problems([*problems, Trouble("ImagePullFailed")], problems)] == [
         "ImagePullFailed"
