@@ -26,6 +26,7 @@ __all__ = [
     "Report",
     "ReportError",
     "ReportProblem",
+    "ReportTimes",
     "TrialInput",
     "error_report",
     "find_report_in_log",
@@ -83,6 +84,19 @@ class ReportError(Model):
     """Child: another child may do better. Search: every child will fail alike (data missing, task unusable)."""
 
 
+LATEST = 2**63 - 1
+"""Latest time of a report in nanoseconds since 1970: the year 2262."""
+
+
+class ReportTimes(Model):
+    """When the program of a trial ran, by the clock of its node."""
+
+    started: int = Field(ge=0, le=LATEST)
+    """Start of its process, in nanoseconds since 1970 (UTC)."""
+    ended: int = Field(ge=0, le=LATEST)
+    """When it wrote the report, in the same unit; not before ``started``."""
+
+
 class Report(Model):
     """What a trial reports."""
 
@@ -92,6 +106,8 @@ class Report(Model):
     """Every number measured; the objective's metric among them unless there is an error."""
     error: ReportError | None = None
     """Why there is no measurement."""
+    times: ReportTimes | None = None
+    """When the program ran; left out by programs that do not measure it."""
 
 
 def parse_report(data: bytes | None) -> Report | ReportProblem:
@@ -101,7 +117,7 @@ def parse_report(data: bytes | None) -> Report | ReportProblem:
     by U+FFFD, so that it can be shown and stored. Reasons: ReportMissing, ReportEmpty, ReportTooLarge, ReportNotText,
     ReportByteOrderMark, ReportTruncated, ReportTooDeep, ReportNotJson, ReportTrailingText, ReportNotObject,
     ReportDuplicateKey, ReportVersion, ReportUnknownField, MetricsInvalid, TooManyMetrics, MetricNameInvalid,
-    MetricNotNumber, MetricNotFinite, ErrorInvalid.
+    MetricNotNumber, MetricNotFinite, ErrorInvalid, TimesInvalid.
     """
     found = read_object(data)
     if isinstance(found, ReportProblem):
@@ -115,7 +131,10 @@ def parse_report(data: bytes | None) -> Report | ReportProblem:
     error = _error(found.get("error"))
     if isinstance(error, ReportProblem):
         return error
-    return Report(version=1, metrics=metrics, error=error)
+    times = _times(found.get("times"))
+    if isinstance(times, ReportProblem):
+        return times
+    return Report(version=1, metrics=metrics, error=error, times=times)
 
 
 def find_report_in_log(text: str) -> bytes | None:
@@ -142,7 +161,9 @@ def error_report(reason: str, message: str, scope: ErrorScope = ErrorScope.CHILD
 
 
 def render_report(report: Report) -> bytes:
-    """The bytes of ``report``, at most :data:`LIMIT`; an error's message is shortened to fit, with an ellipsis.
+    """The bytes of ``report``, at most :data:`LIMIT`.
+
+    To fit, an error's message is shortened, with an ellipsis; metrics that leave no room for the times go without them.
 
     Raises:
         ValueError: a metric is not finite (it is named), or the metrics alone do not fit.
@@ -153,6 +174,8 @@ def render_report(report: Report) -> bytes:
     whole = _encode(report, MAX_MESSAGE)
     if len(whole) <= LIMIT:
         return whole
+    if len(_encode(report, 0)) > LIMIT and report.times is not None:
+        return render_report(report.model_copy(update={"times": None}))
     if len(_encode(report, 0)) > LIMIT:
         raise ValueError(f"{len(report.metrics)} metrics take {len(whole)} bytes; a report has at most {LIMIT}")
     low, high = 0, MAX_MESSAGE  # lengths of the message: low fits, high does not
@@ -163,7 +186,7 @@ def render_report(report: Report) -> bytes:
 
 
 def _encode(report: Report, message_length: int) -> bytes:
-    data = report.model_dump(mode="json")
+    data = report.model_dump(mode="json", exclude={"times"} if report.times is None else None)
     if report.error is not None:
         data["error"]["message"] = shorten(printable(report.error.message), message_length)
     return json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
@@ -231,3 +254,22 @@ def _error(value: object) -> ReportError | ReportProblem | None:
         return ReportProblem("ErrorInvalid", f"error.scope is {shown(scope)}; allowed: {', '.join(ErrorScope)}")
     unknown = _unknown_field(value, ReportError, "error.")
     return unknown or ReportError(reason=reason, message=printable(message), scope=ErrorScope(scope))
+
+
+def _times(value: object) -> ReportTimes | ReportProblem | None:
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        return ReportProblem("TimesInvalid", f"times is {shown(value)}; it must be an object with started and ended")
+    for name in ReportTimes.model_fields:
+        number = value.get(name)
+        if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number <= LATEST:
+            text = f"times.{name} is {shown(number)}; it must be whole nanoseconds since 1970, 0 to {LATEST}"
+            return ReportProblem("TimesInvalid", text)
+    if value["started"] > value["ended"]:
+        text = (
+            f"times.started is {value['started']}, after times.ended, {value['ended']}; a program starts before it ends"
+        )
+        return ReportProblem("TimesInvalid", text)
+    unknown = _unknown_field(value, ReportTimes, "times.")
+    return unknown or ReportTimes(started=value["started"], ended=value["ended"])

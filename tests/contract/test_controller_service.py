@@ -17,7 +17,7 @@ import pytest
 from aiohttp.test_utils import BaseTestServer, TestServer, unused_port
 
 from archsearch.api import Choice, SearchSpace, Strategy
-from archsearch.controller.__main__ import main
+from archsearch.controller.program import main
 from archsearch.controller.service import Limits, Service
 from archsearch.controller.session import Session
 from archsearch.controller.strategies import make

@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -44,8 +45,22 @@ def run(trial: object = TRIAL, **environment: str) -> tuple[int, Report]:
 
 
 def test_a_report_is_written_and_the_exit_code_is_zero() -> None:
-    assert run() == (0, Report(metrics={"accuracy": 0.5}))
+    code, report = run()
+    assert (code, report.metrics, report.error) == (0, {"accuracy": 0.5}, None)
     assert sorted(path.name for path in Path().iterdir()) == ["report.json", "table.csv"]
+
+
+def test_the_report_tells_when_the_process_started_and_when_it_wrote(tmp_path: Path) -> None:
+    target = tmp_path / "timed.json"
+    environment = {**os.environ, "ARCHSEARCH_TRIAL": json.dumps(TRIAL), "ARCHSEARCH_REPORT": str(target)}
+    before = time.time_ns()
+    subprocess.run([sys.executable, "-m", "archsearch.trial"], env=environment, check=True)
+    after = time.time_ns()
+    report = parse_report(target.read_bytes())
+    assert isinstance(report, Report)
+    assert report.times is not None
+    tick = 1_000_000_000 // os.sysconf("SC_CLK_TCK")  # Linux keeps a process's start in ticks, cut off
+    assert before - tick <= report.times.started < report.times.ended <= after
 
 
 def test_the_input_may_come_by_file() -> None:

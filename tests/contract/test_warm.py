@@ -168,12 +168,17 @@ SHELL = ["sh", "-c"]
 
 
 def test_a_forked_child_trains_and_reports(forking: Warm) -> None:
+    before = time.time_ns()
     forking.start("000000-1")
     exited = forking.exited("000000-1")
     report = forking.report("000000-1")
     assert (exited.exit_code, exited.stop_reason) == (0, None)
     assert report.error is None
     assert 0 < report.metrics["startupSeconds"] < exited.seconds
+    assert report.times is not None
+    assert (
+        before <= report.times.started < report.times.ended <= time.time_ns()
+    )  # from its fork, not its parent's start
     assert exited.cpu_seconds > 0
     assert exited.max_rss_bytes > 50_000_000
     assert json.loads(forking.log("000000-1").splitlines()[0])["epoch"] == 1

@@ -14,6 +14,7 @@ from archsearch.report import (
     Report,
     ReportError,
     ReportProblem,
+    ReportTimes,
     find_report_in_log,
     parse_report,
     render_report,
@@ -28,6 +29,10 @@ def metrics(text: str) -> bytes:
 
 def error(text: str) -> bytes:
     return b'{"version": 1, "error": ' + text.encode() + b"}"
+
+
+def times(text: str) -> bytes:
+    return b'{"version": 1, "times": ' + text.encode() + b"}"
 
 
 # name, bytes, reason, what the message must say
@@ -112,6 +117,17 @@ BAD: list[tuple[str, bytes | None, str, str]] = [
         "ReportUnknownField",
         'error."code"',
     ),
+    ("times as list", times("[1, 2]"), "TimesInvalid", "times is [1, 2]"),
+    ("times as number", times("1795000000000000000"), "TimesInvalid", "started and ended"),
+    ("times without end", times('{"started": 1}'), "TimesInvalid", "times.ended is null"),
+    ("times as text", times('{"started": "1", "ended": 2}'), "TimesInvalid", 'times.started is "1"'),
+    ("times as fraction", times('{"started": 1.5, "ended": 2}'), "TimesInvalid", "whole nanoseconds"),
+    ("times as boolean", times('{"started": true, "ended": 2}'), "TimesInvalid", "times.started is true"),
+    ("times before 1970", times('{"started": -1, "ended": 2}'), "TimesInvalid", "times.started is -1"),
+    ("times after 2262", times('{"started": 1, "ended": 9223372036854775808}'), "TimesInvalid", "times.ended"),
+    ("times of 1900 digits", times('{"started": 1, "ended": ' + "9" * 1900 + "}"), "TimesInvalid", "Infinity"),
+    ("times the wrong way round", times('{"started": 3, "ended": 2}'), "TimesInvalid", "times.started is 3, after"),
+    ("times with unknown field", times('{"started": 1, "ended": 2, "zone": 0}'), "ReportUnknownField", 'times."zone"'),
 ]
 
 
@@ -137,6 +153,8 @@ def test_the_table_holds_at_least_35_cases_and_every_reason_in_the_docstring() -
         (GOOD, Report(metrics={"accuracy": 0.9312, "parameters": 1234567.0})),
         (b"\r\n \t" + GOOD + b"\n\n", Report(metrics={"accuracy": 0.9312, "parameters": 1234567.0})),
         (b'{"version": 1}', Report()),
+        (times("null"), Report()),
+        (times('{"started": 7, "ended": 7}'), Report(times=ReportTimes(started=7, ended=7))),
         (metrics('"a": -0.0, "b": 1e-400, "c": 1E3'), Report(metrics={"a": -0.0, "b": 0.0, "c": 1000.0})),
         (metrics(f'"{"a" * 63}": 9007199254740993'), Report(metrics={"a" * 63: 9007199254740992.0})),
         (

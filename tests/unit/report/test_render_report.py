@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archsearch.report import LIMIT, ErrorScope, Report, ReportError, error_report, parse_report, render_report
+from archsearch.report import (
+    LIMIT,
+    ErrorScope,
+    Report,
+    ReportError,
+    ReportTimes,
+    error_report,
+    parse_report,
+    render_report,
+)
 
 NAMES = st.from_regex(r"\A[A-Za-z][A-Za-z0-9_]{0,20}\Z")
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
@@ -15,11 +24,16 @@ CLEAN = st.text(st.characters(exclude_categories=["Cc", "Cs"]), max_size=100)
 ERRORS = st.none() | st.builds(
     ReportError, reason=st.from_regex(r"\A[A-Z][A-Za-z0-9]{0,20}\Z"), message=CLEAN, scope=st.sampled_from(ErrorScope)
 )
+TIMES = st.none() | st.tuples(st.integers(0, 2**63 - 1), st.integers(0, 2**63 - 1)).map(
+    lambda pair: ReportTimes(started=min(pair), ended=max(pair))
+)
 
 
-@given(st.dictionaries(NAMES, NUMBERS, max_size=20), ERRORS)
-def test_what_is_written_is_read_back(metrics: dict[str, float], error: ReportError | None) -> None:
-    report = Report(metrics=metrics, error=error)
+@given(st.dictionaries(NAMES, NUMBERS, max_size=20), ERRORS, TIMES)
+def test_what_is_written_is_read_back(
+    metrics: dict[str, float], error: ReportError | None, times: ReportTimes | None
+) -> None:
+    report = Report(metrics=metrics, error=error, times=times)
     assert parse_report(render_report(report)) == report
 
 
@@ -54,6 +68,14 @@ def test_a_metric_that_is_not_finite_is_named(value: float) -> None:
     unchecked = Report.model_construct(metrics={"loss": 1.0, "accuracy": value})
     with pytest.raises(ValueError, match=f"metric accuracy is {value}"):
         render_report(unchecked)
+
+
+def test_metrics_that_leave_no_room_for_the_times_go_without_them() -> None:
+    room = LIMIT - len(render_report(Report(metrics={"m": 0.5})))
+    names = {f"m{i:02d}{'x' * 30}": 0.5 for i in range(room // 40)}
+    times = ReportTimes(started=1_795_000_000_000_000_000, ended=1_795_000_000_000_000_001)
+    report = Report(metrics={"m": 0.5} | names, times=times)
+    assert parse_report(render_report(report)) == report.model_copy(update={"times": None})
 
 
 def test_metrics_that_do_not_fit_are_told() -> None:

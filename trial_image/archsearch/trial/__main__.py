@@ -3,6 +3,10 @@
 import os
 import sys
 
-from archsearch.trial.entry import main
+from archsearch.trial.termination import end_on_sigterm
 
-sys.exit(main(os.environ))
+if __name__ == "__main__":
+    end_on_sigterm()  # before the imports, which take a while
+    from archsearch.trial.entry import main
+
+    sys.exit(main(os.environ))

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import signal
 import stat
 import sys
 import traceback
@@ -16,16 +15,19 @@ from archsearch.report import (
     TRIAL_FILE_VARIABLE,
     TRIAL_VARIABLE,
     Report,
+    ReportTimes,
     TrialInput,
     render_report,
 )
 from archsearch.trial import program
 from archsearch.trial.errors import SearchError, TrialError
+from archsearch.trial.startup import lifetime
+from archsearch.trial.termination import end_on_sigterm
 
 
 def main(environment: Mapping[str, str]) -> int:
     """Run the trial that the environment describes; the exit code: 0 once a report is written, also one of an error."""
-    _end_on_sigterm()
+    end_on_sigterm()
     target = environment.get(REPORT_VARIABLE)
     if not target:
         print(f"{REPORT_VARIABLE} is not set: it says where the report is to be written", file=sys.stderr)
@@ -34,7 +36,10 @@ def main(environment: Mapping[str, str]) -> int:
         report = _report(environment)
         if report.error is not None:
             print(f"{report.error.reason}: {report.error.message}", file=sys.stderr)
-        write(Path(target), render_report(report))
+        started, ended = lifetime()
+        write(
+            Path(target), render_report(report.model_copy(update={"times": ReportTimes(started=started, ended=ended)}))
+        )
     except Exception:
         traceback.print_exc()
         return 1
@@ -92,11 +97,3 @@ def write(target: Path, data: bytes) -> None:
         else:
             return
     target.write_bytes(data)
-
-
-def _end_on_sigterm() -> None:
-    """A container's first process has no default handler: without one, SIGTERM would be ignored there."""
-    if os.getpid() == 1:
-        signal.signal(signal.SIGTERM, lambda *_: os._exit(128 + signal.SIGTERM))
-    else:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)

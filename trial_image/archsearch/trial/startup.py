@@ -1,4 +1,4 @@
-"""How long a child took from its birth to its first training step."""
+"""When a child was born, how long it took to its first training step, and when it reported."""
 
 import os
 import time
@@ -26,6 +26,15 @@ class Clock:
     def since_training(self) -> float:
         """Seconds of training so far, validation included; never 0."""
         return max(time.monotonic_ns() - self._training_ns, 1) / 1e9
+
+
+def lifetime() -> tuple[int, int]:
+    """Birth of this process and now, in nanoseconds since 1970 by the system's clock.
+
+    Both are read off one moment, so a clock that is set meanwhile never makes the birth later than the end.
+    """
+    now = time.time_ns()
+    return max(0, now - max(0, time.monotonic_ns() - born_ns())), now
 
 
 def born_ns() -> int:
