@@ -1,4 +1,4 @@
-"""As a container's first process, which has no default handlers, both programs end on SIGTERM while they still import."""
+"""As a container's first process, which has no default handlers, each program ends on SIGTERM while it still imports."""
 
 import os
 import shutil
