@@ -1,13 +1,14 @@
 """Check that generated files are what their sources make: ``make verify``.
 
 Pinned requirements are checked offline: every direct dependency of pyproject.toml is pinned and hashed in its room's
-file, to a version that pyproject.toml allows and that every other file agrees with. The reference page is made anew
-and compared.
+file, to a version that pyproject.toml allows and that every other file agrees with. The reference pages and the
+CustomResourceDefinitions, those of the chart too, are made anew and compared.
 """
 
 import re
 import subprocess
 import sys
+import tempfile
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -102,14 +103,37 @@ def _unmet(direct: list[Requirement], pins: Pins) -> Iterator[str]:
                 yield f"{requirement.name} is pinned to {version}; pyproject.toml wants {requirement.specifier}"
 
 
-def reference_problems(kept: Path) -> list[str]:
-    """Whether the reference page at ``kept`` is what the API's models say now."""
-    command = [sys.executable, "-m", "archsearch.api.reference"]
+def generated_problems(module: str, kept: Path, remedy: str, *, also: str = "*") -> list[str]:
+    """Whether the files in the folder ``kept`` are what ``python -m MODULE FOLDER`` writes now.
+
+    Args:
+        module: the generator.
+        kept: the folder, below the root of the checkout.
+        remedy: the command that mends it.
+        also: files of this pattern that the generator does not write are told too.
+    """
+    name = kept.relative_to(ROOT) if kept.is_relative_to(ROOT) else kept
+    problems = []
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([sys.executable, "-m", module, folder], check=True, cwd=ROOT)
+        written = {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+    for file, content in sorted(written.items()):
+        if not (kept / file).is_file():
+            problems.append(f"{name}/{file} is missing: run `{remedy}`")
+        elif (kept / file).read_bytes() != content:
+            problems.append(f"{name}/{file} is not what the API says now: run `{remedy}`")
+    extra = sorted(path.name for path in kept.glob(also) if path.name not in written)
+    return problems + [f"{name}/{file} is written by nothing: remove it" for file in extra]
+
+
+def dashboard_problems(kept: Path) -> list[str]:
+    """Whether the chart's dashboard at ``kept`` is what tools/dashboard.py says now."""
+    command = [sys.executable, "tools/dashboard.py"]
     written = subprocess.run(command, check=True, cwd=ROOT, capture_output=True, text=True).stdout
-    name = f"docs/reference/{kept.name}"
     if not kept.is_file():
-        return [f"{name} is missing: run `make reference`"]
-    return [] if kept.read_text() == written else [f"{name} is not what the API says now: run `make reference`"]
+        return [f"{kept.name} is missing from the chart: run `make dashboards`"]
+    same = kept.read_text() == written
+    return [] if same else [f"{kept.name} is not what tools/dashboard.py says now: run `make dashboards`"]
 
 
 def main() -> int:
@@ -119,7 +143,10 @@ def main() -> int:
     problems = requirement_problems(project, files)
     if problems:
         problems.append("requirements/*.txt are made by `make lock`")
-    problems += reference_problems(ROOT / "docs" / "reference" / "architecturesearch.md")
+    problems += generated_problems("archsearch.api.reference", ROOT / "docs" / "reference", "make reference")
+    for kept in (ROOT / "crds", ROOT / "charts" / "archsearch" / "files" / "crds"):
+        problems += generated_problems("archsearch.crd", kept, "make crds", also="*.yaml")
+    problems += dashboard_problems(ROOT / "charts" / "archsearch" / "files" / "dashboards" / "archsearch-search.json")
     for problem in problems:
         print(f"verify: {problem}", file=sys.stderr)
     return 1 if problems else 0

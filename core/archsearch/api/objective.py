@@ -53,10 +53,11 @@ class RewardTransform(OneOf):
     """A constant over a power of the metric (Minimize)."""
 
 
-_TRANSFORMS = {
+TRANSFORMS = {
     Direction.MAXIMIZE: ("identity", "power"),
     Direction.MINIMIZE: ("negative", "inversePower"),
 }
+"""The transforms, by manifest name, that fit each direction; its default first."""
 
 
 class Objective(Model):
@@ -73,7 +74,7 @@ class Objective(Model):
 
     @model_validator(mode="after")
     def _transform_fits(self) -> Self:
-        allowed = _TRANSFORMS[self.direction]
+        allowed = TRANSFORMS[self.direction]
         if self.reward is not None and self.reward.kind not in allowed:
             text = f"{self.reward.kind} does not fit direction {self.direction}; allowed: {', '.join(allowed)}"
             raise FieldError(("reward",), text, allowed=allowed)

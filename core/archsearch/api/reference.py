@@ -1,26 +1,56 @@
-"""The reference page of the API, written from its models: ``python -m archsearch.api.reference > FILE``."""
+"""The reference pages of the API, written from its models: ``python -m archsearch.api.reference FOLDER``."""
 
 import json
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 from archsearch.api import schema as schemas
 from archsearch.api.schema import Schema
+from archsearch.api.status import SearchStatus
+from archsearch.api.trial import ArchitectureTrial
 
 _HEAD = """# ArchitectureSearch
 
-Written by `python -m archsearch.api.reference` from the models in `core/archsearch/api`; do not edit.
+Written by `make reference` from the models in `core/archsearch/api`; do not edit.
 
 A manifest is YAML 1.2 (`6e-4` is a number; `yes`, `no`, `on` and `off` are texts) of at most 1 MiB. Every field not
 named here is refused. Names are camelCase. Lengths of time are written as `90s`, `4h`, `1h30m` or `2d`, largest unit
 first, from 1s to 3650d. `archsearch validate FILE...` tells every mistake at once.
 """
+_STATUS = """
+# The status of an ArchitectureSearch
+
+Written by the operator, on a cluster only; a manifest has none. `kubectl get archsearch` shows the essence.
+"""
+_TRIAL_HEAD = """# ArchitectureTrial
+
+Written by `make reference` from the models in `core/archsearch/api`; do not edit.
+
+Made and kept by the operator, one for each child of a search: its ledger. `kubectl get archtrial` lists them. What was
+sampled never changes, and once a trial is over nothing does but its observation number.
+"""
 _COLUMNS = "| field | needs | default | unit | meaning |\n|---|---|---|---|---|"
 
 
+def pages() -> dict[str, str]:
+    """Every page, Markdown, by the name of its file."""
+    return {"architecturesearch.md": page(), "architecturetrial.md": _trial_page()}
+
+
 def page() -> str:
-    """The whole page, Markdown."""
-    return _HEAD + "".join(_section(path, schema) for path, schema in _objects((), schemas.resolve(schemas.root())))
+    """The page of ArchitectureSearch."""
+    status = _objects(("status",), schemas.of(SearchStatus))
+    return _HEAD + _sections(_objects((), schemas.resolve(schemas.root()))) + _STATUS + _sections(status)
+
+
+def _trial_page() -> str:
+    return _TRIAL_HEAD + _sections(_objects((), schemas.of(ArchitectureTrial)))
+
+
+def _sections(objects: Iterable[tuple[tuple[str, ...], Schema]]) -> str:
+    return "".join(_section(path, schema) for path, schema in objects)
 
 
 def _objects(path: tuple[str, ...], schema: Schema) -> Iterator[tuple[tuple[str, ...], Schema]]:
@@ -71,7 +101,7 @@ def _default(declared: Schema, required: bool) -> str:
         return "left out"
     if isinstance(value, dict) and value:
         return "its defaults"
-    return f"`{json.dumps(value)}`" if not isinstance(value, str) else f"`{value}`"
+    return f"`{value}`" if isinstance(value, str) and value else f"`{json.dumps(value)}`"
 
 
 def unit_of(declared: Schema) -> str:
@@ -84,5 +114,17 @@ def _meaning(declared: Schema) -> str:
     return str(declared.get("description") or schemas.resolve(declared).get("description", ""))
 
 
+def main(folders: list[str]) -> int:
+    """Write every page into every one of ``folders``; 2 where none is given."""
+    if not folders:
+        print("usage: python -m archsearch.api.reference FOLDER...", file=sys.stderr)
+        return 2
+    for folder in map(Path, folders):
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in pages().items():
+            (folder / name).write_text(text, encoding="utf-8")
+    return 0
+
+
 if __name__ == "__main__":
-    print(page(), end="")
+    sys.exit(main(sys.argv[1:]))

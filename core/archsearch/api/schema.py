@@ -5,8 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
+from archsearch.api.base import Model
 from archsearch.api.patterns import WORDS
 from archsearch.api.search import ArchitectureSearch
+from archsearch.api.status import SearchStatus
+from archsearch.api.trial import ArchitectureTrial
 
 Schema = Mapping[str, Any]
 ONE_OF = "x-archsearch-one-of"
@@ -17,9 +20,24 @@ _ANYTHING: Schema = {}
 @cache
 def root() -> Schema:
     """The schema of the whole resource, camelCase names; maps have ``additionalProperties`` and ``propertyNames``."""
-    schema = ArchitectureSearch.model_json_schema(by_alias=True)
+    return of(ArchitectureSearch)
+
+
+@cache
+def of(model: type[Model]) -> Schema:
+    """The schema of any model of the API, as :func:`root` is that of ArchitectureSearch."""
+    schema = model.model_json_schema(by_alias=True)
     _plain_maps(schema)
     return schema
+
+
+@cache
+def _definitions() -> Schema:
+    """What references refer to; a name means the same in every resource."""
+    found: dict[str, Any] = {}
+    for model in (ArchitectureSearch, SearchStatus, ArchitectureTrial):
+        found |= of(model)["$defs"]
+    return found
 
 
 def _plain_maps(schema: Any) -> None:
@@ -36,7 +54,7 @@ def _plain_maps(schema: Any) -> None:
 def resolve(schema: Schema) -> Schema:
     """``schema`` with a reference followed and the null of an optional field left out; unions stay unions."""
     if "$ref" in schema:
-        return resolve(root()["$defs"][schema["$ref"].rsplit("/", 1)[-1]])
+        return resolve(_definitions()[schema["$ref"].rsplit("/", 1)[-1]])
     options = [option for option in schema.get("anyOf", ()) if option.get("type") != "null"]
     return resolve(options[0]) if len(options) == 1 else schema
 

@@ -7,9 +7,12 @@ import pytest
 from pydantic import ValidationError
 
 from archsearch.api import ArchitectureSearch, Depth, Trials, reference, schema, seconds
+from archsearch.api.conditions import Condition
 from archsearch.api.patterns import WORDS
+from archsearch.api.status import PolicyStatus, SearchStatus
+from archsearch.api.trial import TrialSpec, TrialStatus
 
-PAGE = Path(__file__).parents[3] / "docs" / "reference" / "architecturesearch.md"
+REFERENCE = Path(__file__).parents[3] / "docs" / "reference"
 Field = tuple[tuple[str, ...], schema.Schema, schema.Schema, bool]
 FIELDS: list[Field] = list(schema.walk())
 
@@ -57,8 +60,24 @@ def test_every_pattern_has_words_is_anchored_and_reads_alike_everywhere() -> Non
         assert not re.search(r"\\[dwsbDWSB]|\(\?", pattern), "not the same in Python, Rust and Go"
 
 
-def test_the_reference_page_is_up_to_date() -> None:
-    assert PAGE.read_text(encoding="utf-8") == reference.page(), "run: make verify, or see the head of the page"
+def test_the_reference_pages_are_up_to_date() -> None:
+    kept = {path.name: path.read_text(encoding="utf-8") for path in REFERENCE.glob("*.md")}
+    assert kept == reference.pages(), "run: make reference"
+
+
+def test_the_pages_have_a_row_for_every_field_of_status_and_of_a_trial() -> None:
+    search, trial = reference.pages().values()
+    for model, page, title in (
+        (SearchStatus, search, "status"),
+        (PolicyStatus, search, "status.policy"),
+        (Condition, search, "status.conditions[]"),
+        (TrialSpec, trial, "spec"),
+        (TrialStatus, trial, "status"),
+    ):
+        section = page.split(f"\n## {title}\n")[1].split("\n## ")[0]
+        for name, field in model.model_fields.items():
+            assert f"\n| `{field.alias or name}` |" in section, (title, name)
+            assert (field.description or "").replace("<", "&lt;") in section
 
 
 def test_the_reference_page_has_a_row_for_every_field_with_its_default() -> None:

@@ -58,17 +58,32 @@ def test_a_room_without_its_file_is_named(verify: ModuleType) -> None:
     assert "requirements/trial.txt is missing" in verify.requirement_problems(PROJECT, files)
 
 
-def test_a_missing_and_a_stale_reference_are_named_and_a_fresh_one_is_neither(
-    verify: ModuleType, tmp_path: Path
+@pytest.mark.parametrize(
+    ("module", "file", "remedy"),
+    [
+        ("archsearch.api.reference", "architecturetrial.md", "make reference"),
+        ("archsearch.crd", "archsearch.io_architecturetrials.yaml", "make crds"),
+    ],
+)
+def test_a_missing_a_stale_and_a_left_over_generated_file_are_named_and_fresh_ones_are_not(
+    verify: ModuleType, tmp_path: Path, module: str, file: str, remedy: str
 ) -> None:
-    page = tmp_path / "page.md"
-    assert verify.reference_problems(page) == ["docs/reference/page.md is missing: run `make reference`"]
-    written = subprocess.run(
-        [sys.executable, "-m", "archsearch.api.reference"], check=True, capture_output=True, text=True
-    )
-    page.write_text(written.stdout)
-    assert verify.reference_problems(page) == []
-    page.write_text(written.stdout + "x")
-    assert verify.reference_problems(page) == [
-        "docs/reference/page.md is not what the API says now: run `make reference`"
+    kept = tmp_path / "kept"
+    subprocess.run([sys.executable, "-m", module, kept], check=True)
+    assert verify.generated_problems(module, kept, remedy) == []
+    text = (kept / file).read_text()
+    (kept / file).write_text(text + "x")
+    assert verify.generated_problems(module, kept, remedy) == [
+        f"{kept}/{file} is not what the API says now: run `{remedy}`"
     ]
+    (kept / file).rename(kept / f"old_{file}")
+    assert verify.generated_problems(module, kept, remedy) == [
+        f"{kept}/{file} is missing: run `{remedy}`",
+        f"{kept}/old_{file} is written by nothing: remove it",
+    ]
+
+
+@pytest.mark.parametrize("module", ["archsearch.api.reference", "archsearch.crd"])
+def test_a_generator_without_a_folder_says_how_it_is_used(module: str) -> None:
+    ended = subprocess.run([sys.executable, "-m", module], check=False, capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (2, f"usage: python -m {module} FOLDER...\n")

@@ -1,0 +1,157 @@
+"""The rules of an ArchitectureSearch that span fields, in CEL, with the words of ``archsearch validate``.
+
+What is left out here needs values of any type (options of ``choices``) or counts what an API server keeps to itself
+(labels); the operator tells it by condition Ready=False.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from archsearch.api import schema as schemas
+from archsearch.api.objective import TRANSFORMS, Direction
+from archsearch.crd.rules import Rule, text, texts
+from archsearch.manifest.semantics import BETTER, METRICS, TEST_METRICS
+
+_IMAGES = "imageClassification"
+_BUILT_IN = f"has(self.trial.task.{_IMAGES}) && !has(self.trial.command) && !has(self.trial.image)"
+"""What is sought is measured by our own trial program, which is known to report METRICS."""
+
+
+def _transform() -> Rule:
+    fits = " : ".join(_fits(direction) for direction in TRANSFORMS)
+    chosen = " : ".join(f"has(self.reward.{name}) ? {text(name)}" for name in _names())
+    allowed = " : ".join(text(f"{direction}; allowed: {', '.join(names)}") for direction, names in TRANSFORMS.items())
+    maximize = f"self.direction == {text(Direction.MAXIMIZE)}"
+    return Rule(
+        f"!has(self.reward) || ({maximize} ? {fits})",
+        "the transform does not fit the direction",
+        f"({chosen} : 'nothing') + ' does not fit direction ' + ({maximize} ? {allowed})",
+        ".reward",
+    )
+
+
+def _names() -> tuple[str, ...]:
+    return tuple(name for names in TRANSFORMS.values() for name in names)
+
+
+def _fits(direction: Direction) -> str:
+    others = [name for name in _names() if name not in TRANSFORMS[direction]]
+    return "(" + " && ".join(f"!has(self.reward.{name})" for name in others) + ")"
+
+
+def _grows() -> Rule:
+    return Rule(
+        "!has(self.final) || self.final >= self.initial",
+        "is not allowed; final must not be below initial",
+        field=".final",
+    )
+
+
+def _distinct(field: str) -> Rule:
+    return Rule(
+        f"self.{field}.all(one, self.{field}.exists_one(other, other == one))",
+        f"one stands twice in {field}; every option must be distinct",
+        field=f".{field}",
+    )
+
+
+def _choice_names() -> Rule:
+    return Rule(
+        "!has(self.choices) || self.choices.all(one, self.choices.exists_one(other, other.name == one.name))",
+        "one names two decisions; every name must be distinct",
+        field=".choices",
+    )
+
+
+def _best_of_last() -> Rule:
+    return Rule(
+        "self.bestOfLast <= self.epochs",
+        "is not allowed; there are fewer epochs to take the best of",
+        field=".bestOfLast",
+    )
+
+
+def _task_fits_space() -> Iterable[Rule]:
+    for task, space, other in ((_IMAGES, "convolutional", "choices"), ("tabular", "choices", "convolutional")):
+        yield Rule(
+            f"has(self.trial.command) || !has(self.trial.task.{task}) || !has(self.searchSpace.{other})",
+            f"{task} trains children of searchSpace.{space}, not of searchSpace.{other}; "
+            f"set searchSpace.{space}, or trial.command for a program of your own",
+            field=".trial.task",
+        )
+    yield Rule(
+        "!has(self.trial.task.custom) || has(self.trial.command) || has(self.trial.image)",
+        "custom needs trial.command or trial.image too: the program that trains the child",
+        field=".trial.task.custom",
+    )
+
+
+def _metric() -> Iterable[Rule]:
+    metric = "self.objective.metric"
+    of_test = f"{metric}.replace('_', '').lowerAscii() in {texts(TEST_METRICS)}"
+    quoted = f"'\"' + {metric} + '\" is not allowed; "
+    yield Rule(
+        f"has(self.trial.task.custom) || has(self.trial.command) || has(self.trial.image) || !({of_test})",
+        "the test part is measured and never a reward, or it would be no test",
+        f"{quoted}the test part is measured and never a reward, or it would be no test'",
+        ".objective.metric",
+    )
+    known = METRICS[_IMAGES]
+    yield Rule(
+        f"!({_BUILT_IN}) || {of_test} || {metric} in {texts(known)}",
+        f"{_IMAGES} reports {', '.join(known)}",
+        f"{quoted}{_IMAGES} reports {', '.join(known)}'",
+        ".objective.metric",
+    )
+
+
+def _direction() -> Iterable[Rule]:
+    for metric, better in BETTER.items():
+        sought = f"self.objective.metric == {text(metric)}"
+        yield Rule(
+            f"!({_BUILT_IN} && {sought}) || self.objective.direction == {text(better)}",
+            f"this would seek the worst {metric}; set direction: {better}",
+            f"self.objective.direction + {text(f' would seek the worst {metric}; set direction: {better}')}",
+            ".objective.direction",
+        )
+
+
+def _target() -> Rule:
+    target, words = "self.objective.target", "accuracy is a fraction of 1, needs a number from 0 to 1"
+    sought = f"{_BUILT_IN} && self.objective.metric == 'accuracy' && has({target})"
+    return Rule(
+        f"!({sought}) || ({target} >= 0.0 && {target} <= 1.0)",
+        f"is not allowed; {words}",
+        field=".objective.target",
+    )
+
+
+def _reproducible() -> Rule:
+    return Rule(
+        "!self.trials.reproducible || self.trials.parallelism > 0",
+        "0 is not allowed where reproducible is true: parallelism is then immutable, and nothing would ever run",
+        field=".trials.parallelism",
+    )
+
+
+def name(longest: int) -> Rule:
+    """An object's name: no dots, and no longer than what is made of it can bear."""
+    bounds = {**schemas.at(("metadata", "name")), "maxLength": longest}
+    needed = f"is not allowed; needs {schemas.needs(bounds)}"
+    return Rule(
+        f"self.metadata.name.size() <= {longest} && self.metadata.name.matches({text(bounds['pattern'])})",
+        f"metadata.name {needed}",
+        "'\"' + self.metadata.name + " + text(f'" {needed}'),
+        ".metadata.name",
+    )
+
+
+RULES: Mapping[str, tuple[Rule, ...]] = {
+    "ArchitectureSearch": (name(46),),
+    "SearchSpec": (*_task_fits_space(), *_metric(), *_direction(), _target(), _reproducible()),
+    "Objective": (_transform(),),
+    "Depth": (_grows(),),
+    "ConvolutionalSpace": tuple(map(_distinct, ("filterHeights", "filterWidths", "filters", "strides"))),
+    "SearchSpace": (_choice_names(),),
+    "ImageClassification": (_best_of_last(),),
+}
+"""Rules by the name of the model that has them."""
