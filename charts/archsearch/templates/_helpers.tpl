@@ -13,7 +13,7 @@
 {{- include "archsearch.fullname" . }}-operator
 {{- end -}}
 
-{{/* The name archsearch and the component operator are what the network policies of searches let in: never by a value. */}}
+{{/* The name archsearch and the component operator are what the policies of searches let in: never by a value. */}}
 {{- define "archsearch.selectorLabels" -}}
 app.kubernetes.io/name: archsearch
 app.kubernetes.io/instance: {{ .Release.Name }}

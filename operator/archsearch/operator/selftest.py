@@ -97,8 +97,8 @@ async def check_definitions(session: aiohttp.ClientSession, api: Api, namespace:
     status, answer = await _dry_run(session, api, namespace, WRONG)
     if status != 422:
         raise Unwell(
-            f"a search with two search spaces was answered with {status}, not refused: the definitions are not those of "
-            "this release; upgrade them"
+            f"a search with two search spaces was answered with {status}, not refused: the definitions are not those "
+            "of this release; upgrade them"
         )
     return f"the API server takes a search in namespace {namespace} and refuses a wrong one"
 
