@@ -1,4 +1,4 @@
-"""As a container's first process, which has no default handlers, each program ends on SIGTERM while it still imports."""
+"""As a container's first process, which has no default handlers, a program ends on SIGTERM while it still imports."""
 
 import os
 import shutil
