@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from archsearch.controller_client import ControllerClient, ControllerError, ControllerRefused
+from archsearch.controller_client import ControllerClient, ControllerError, ControllerRefused, ControllerUnreachable
 from archsearch.controller_contract import PolicyState, Proposal
 from archsearch.engine.ledger import Ledger
 from archsearch.engine.model import AskFor, Call, ControllerFact, Replay, Teach
@@ -91,6 +91,22 @@ class Caller:
         """Carry out a plan's calls, in order, unless others are under way."""
         if calls and self._batch is None and self.fact is not None and self._client is not None:
             self._batch = asyncio.create_task(self._carry_out(self._client, tuple(calls), ledger))
+
+    async def whole_state(self, ledger: Ledger) -> PolicyState:
+        """The policy that ``ledger`` amounts to: taught everything, asked for nothing beyond it, with distributions.
+
+        Where the controller has been asked for children that came to nothing, the ledger is replayed into it.
+
+        Raises:
+            ControllerError: there is no controller, or it does not answer.
+        """
+        if self._client is None:
+            raise ControllerUnreachable("there is no controller")
+        state = await self._client.policy()
+        if (state.version, state.asked) == (ledger.taught, len(ledger)):
+            return state
+        await self._client.replay(ledger.log(complete=True))
+        return await self._client.policy()
 
     async def _carry_out(self, client: ControllerClient, calls: Sequence[Call], ledger: Ledger) -> None:
         try:

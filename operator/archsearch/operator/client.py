@@ -323,6 +323,7 @@ class KubernetesPort:
     async def _send(self, call: _Call, idle: float | None) -> aiohttp.ClientResponse:
         headers = {"Accept": "application/json", "Content-Type": call.content, "User-Agent": names.FIELD_MANAGER}
         await self._client.update_params_for_auth(headers, [], ["BearerToken"], call.path, call.method, call.body)
+        headers = {key: value.strip() for key, value in headers.items()}  # a token's file may end with a newline
         answer = await self._client.rest_client.request(
             call.method,
             URL(self._host + call.path, encoded=True),

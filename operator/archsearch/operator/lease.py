@@ -153,7 +153,7 @@ class Lease:
                     sighting = await self._try(sighting)
                 state = f"held by {sighting.holder}" if sighting is not None else "taken by another"
             except (ClusterError, TimeoutError) as error:
-                state = str(error) or "no answer in time"
+                state = f"{error}" or "no answer in time"
             else:
                 if sighting is not None and sighting.holder == self._identity:
                     break

@@ -1,9 +1,8 @@
-"""What the metrics need worked out first: dead time between children, and how long ago each search had a pass."""
+"""Dead time between children: how long a slot stands idle from one child's exit to the next one's process start."""
 
 import heapq
-import time
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Hashable, Iterable
 
 NANOSECONDS = 1_000_000_000
 
@@ -96,29 +95,3 @@ class DeadTimes:
         """No more exits than free slots: the slots of the oldest ones have been taken away, nobody waits for them."""
         while len(self._exits) > max(self._slots - len(self._predecessor), 0):
             self._exits.popleft()
-
-
-class Passes:
-    """How long ago each search that is looked after had a pass: what /healthz asks.
-
-    ``clock`` gives seconds and never goes back.
-    """
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._last: dict[tuple[str, str], float] = {}
-
-    def passed(self, namespace: str, search: str) -> None:
-        """The loop of a search begins, or one of its passes has ended, with an error or without."""
-        self._last[namespace, search] = self._clock()
-
-    def ended(self, namespace: str, search: str) -> None:
-        """The loop of a search has ended: no pass is due any more."""
-        self._last.pop((namespace, search), None)
-
-    def stalest(self) -> tuple[str, float] | None:
-        """The search (``namespace/name``) whose last pass is longest ago, and how many seconds; None: there is none."""
-        if not self._last:
-            return None
-        (namespace, search), last = min(self._last.items(), key=lambda item: item[1])
-        return f"{namespace}/{search}", self._clock() - last

@@ -60,7 +60,8 @@ class Metrics:
     """
 
     def __init__(self, registry: CollectorRegistry | None = None, clock: Callable[[], float] = time.time) -> None:
-        disable_created_metrics()  # a _created series beside each counter doubles them, and we seed ours (child_over)
+        # A _created series beside each counter doubles them, and would lie: ours begin with the ledger's totals.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = registry or CollectorRegistry()
         self._clock = clock
         self._of_searches: list[MetricWrapperBase] = []

@@ -38,3 +38,7 @@ class Settings:
     http_host: str = "0.0.0.0"  # noqa: S104 - probes and Prometheus come by the pod's address
     port_forward: bool = False
     """Reach controllers by `kubectl port-forward`: for an operator outside the cluster."""
+    kubeconfig: str | None = None
+    """Kubeconfig file; None: that of the pod, or else the user's."""
+    context: str | None = None
+    """Context of the kubeconfig; None: its current one."""

@@ -1,9 +1,8 @@
-"""What is kept of Jobs and pods in memory: the fields that something reads, a tenth of the whole."""
+"""What the caches keep of Jobs and pods: what is read from them here, and nothing of the templates they came from."""
 
-from collections.abc import Mapping
 from typing import Any
 
-from archsearch.operator.fields import field, items, mapping
+from archsearch.api import GROUP
 from archsearch.operator.port import Object
 
 _METADATA = (
@@ -16,45 +15,51 @@ _METADATA = (
     "deletionGracePeriodSeconds",
     "labels",
 )
-_POD_STATUS = ("phase", "reason", "message", "startTime", "podIP")
-_CONDITION = ("type", "status", "reason", "message", "lastTransitionTime")
-_CONTAINERS = ("containers", "initContainers")
-_CONTAINER_STATUS = ("name", "image", "imageID", "ready", "state")
-_OURS = "archsearch.io/"
-_TOO_LARGE = "archsearch.io/trial-input"
-
-
-def trim_pod(pod: Object) -> Object:
-    """A pod of a trial or of a controller."""
-    status: Object = _some(mapping(pod, "status"), _POD_STATUS)
-    status |= _lists(pod, "status", ("conditions",), _CONDITION)
-    status |= _lists(pod, "status", ("containerStatuses", "initContainerStatuses"), _CONTAINER_STATUS)
-    spec = _some(mapping(pod, "spec"), ("nodeName",)) | _lists(pod, "spec", _CONTAINERS, ("name", "image"))
-    return {"metadata": _metadata(pod), "spec": spec, "status": status}
+_JOB_SPEC = ("ttlSecondsAfterFinished", "suspend")
+_POD_STATUS = (
+    "phase",
+    "reason",
+    "message",
+    "conditions",
+    "startTime",
+    "podIP",
+    "containerStatuses",
+    "initContainerStatuses",
+)
 
 
 def trim_job(job: Object) -> Object:
-    """A Job of a trial."""
-    spec = _some(mapping(job, "spec"), ("suspend", "ttlSecondsAfterFinished"))
-    status = _some(mapping(job, "status"), ("startTime",)) | _lists(job, "status", ("conditions",), _CONDITION)
-    return {"metadata": _metadata(job), "spec": spec, "status": status}
-
-
-def _metadata(object: Object) -> Object:
-    kept = _some(mapping(object, "metadata"), _METADATA)
-    annotations = mapping(object, "metadata", "annotations")
-    ours = {key: value for key, value in annotations.items() if key.startswith(_OURS) and key != _TOO_LARGE}
-    owners = [_some(owner, ("kind", "name", "uid")) for owner in items(object, "metadata", "ownerReferences")]
-    return kept | ({"annotations": ours} if ours else {}) | ({"ownerReferences": owners} if owners else {})
-
-
-def _lists(object: Object, part: str, names: tuple[str, ...], keys: tuple[str, ...]) -> Object:
+    """A Job without its template and what tools have written on it."""
+    status = job.get("status") or {}
     return {
-        name: [_some(item, keys) for item in items(object, part, name)]
-        for name in names
-        if field(object, part, name) is not None
+        "metadata": _metadata(job),
+        "spec": _some(job.get("spec") or {}, _JOB_SPEC),
+        "status": _some(status, ("conditions", "startTime")),
     }
 
 
-def _some(value: Mapping[str, Any], keys: tuple[str, ...]) -> Object:
-    return {key: value[key] for key in keys if key in value}
+def trim_pod(pod: Object) -> Object:
+    """A pod without its spec but for the names of its node and images."""
+    spec = pod.get("spec") or {}
+    kept: dict[str, Any] = {"nodeName": spec["nodeName"]} if spec.get("nodeName") else {}
+    for kind in ("containers", "initContainers"):
+        if spec.get(kind):
+            kept[kind] = [_some(container, ("name", "image")) for container in spec[kind]]
+    return {"metadata": _metadata(pod), "spec": kept, "status": _some(pod.get("status") or {}, _POD_STATUS)}
+
+
+def _metadata(object: Object) -> Object:
+    metadata = object["metadata"]
+    kept = _some(metadata, _METADATA)
+    ours = {key: value for key, value in (metadata.get("annotations") or {}).items() if key.startswith(f"{GROUP}/")}
+    ours.pop(f"{GROUP}/trial-input", None)
+    if ours:
+        kept["annotations"] = ours
+    owners = [_some(owner, ("kind", "uid", "controller")) for owner in metadata.get("ownerReferences") or ()]
+    if owners:
+        kept["ownerReferences"] = owners
+    return kept
+
+
+def _some(object: Object, keys: tuple[str, ...]) -> Object:
+    return {key: object[key] for key in keys if key in object}

@@ -1,0 +1,223 @@
+"""Attempts of trials as Jobs: started, stopped, observed, and tidied up once their reports are in the ledger."""
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from archsearch.api import ArchitectureSearch
+from archsearch.engine.model import Attempt, AttemptState, Phase, Start, Stop
+from archsearch.local.attempts import LOG_END
+from archsearch.operator import names
+from archsearch.operator.cache import is_gone
+from archsearch.operator.launching import Launching
+from archsearch.operator.observing import Key, Observed, attempt_of, lingering_slots, observe_attempts
+from archsearch.operator.pods import is_over
+from archsearch.operator.port import JOB, POD, ClusterError, NotFound, Object, Rejected
+from archsearch.operator.problems import Problem, problems
+from archsearch.operator.recording import Detail, Recording, in_bunches
+from archsearch.operator.shared import SearchRef, Shared
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a pass has seen of the attempts."""
+
+    attempts: tuple[Attempt, ...] = ()
+    lingering: int = 0
+    """Slots held by pods whose trial is over."""
+    running: int = 0
+    """Trial pods that run."""
+    problems: tuple[Problem, ...] = ()
+    wake_after: float | None = None
+    """Seconds after which to look again although nothing has happened."""
+
+
+class Attempts:
+    """The attempts of one search."""
+
+    def __init__(self, shared: Shared, ref: SearchRef, recording: Recording, pinned_image: str | None) -> None:
+        self._shared = shared
+        self._ref = ref
+        self._recording = recording
+        self._launching = Launching(shared, ref, recording, pinned_image)
+        self._logs: dict[Key, bytes] = {}
+        self._tidied: set[str] = set()
+        """Uids of Jobs that are bound to go by themselves."""
+        self.times: dict[Key, tuple[int | None, int | None]] = {}
+        """Start and end of the program of attempts that have ended and may not be in the ledger yet."""
+
+    # --- seeing -------------------------------------------------------------------------------------------------------
+
+    async def observe(self, search: ArchitectureSearch, pods: Sequence[Object]) -> Seen:
+        """Where every attempt stands that the ledger holds as running, and any other that can be seen.
+
+        Raises:
+            ClusterError: a log or a Job in doubt cannot be read now.
+        """
+        jobs = [job for job in self._jobs() if job["metadata"]["uid"] not in self._tidied]
+        trial_pods = [_as_ended(pod) for pod in pods if pod["metadata"]["labels"].get(names.COMPONENT) == names.TRIAL]
+        trial_pods = [pod for pod in trial_pods if not self._is_history(pod)]
+        observed = self._look(search, jobs, trial_pods)
+        wanting = [one for one in observed if one.needs_log and one.key not in self._logs]
+        if wanting:
+            await in_bunches([lambda one=one: self._read_log(one) for one in wanting])  # type: ignore[misc]
+            observed = self._look(search, jobs, trial_pods)
+        attempts = [await self._beyond_doubt(one) for one in observed]
+        self._note(observed)
+        troubles = problems(trial_pods, jobs, self._shared.now()) + self._controller_problems(pods)
+        return Seen(
+            attempts=tuple(attempts),
+            lingering=lingering_slots(observed, self._recording.ledger),
+            running=sum(pod.get("status", {}).get("phase") == "Running" for pod in trial_pods),
+            problems=troubles + self._launching.problems,
+            wake_after=self._launching.due_in,
+        )
+
+    def _jobs(self) -> Sequence[Object]:
+        return self._shared.jobs.of(self._ref.namespace, self._ref.uid)
+
+    def _look(self, search: ArchitectureSearch, jobs: Sequence[Object], pods: Sequence[Object]) -> tuple[Observed, ...]:
+        running = [trial for trial in self._recording.ledger.active if trial.phase is Phase.RUNNING]
+        return observe_attempts(
+            jobs,
+            pods,
+            now=self._shared.now(),
+            search=search,
+            search_uid=self._ref.uid,
+            node_lost_after=self._shared.settings.node_lost_after,
+            expected=[(trial.index, trial.attempts) for trial in running],
+            logs=self._logs,
+        )
+
+    def _is_history(self, pod: Object) -> bool:
+        """A pod that is over, of an attempt that the ledger has settled."""
+        key = attempt_of(pod, self._ref.uid)
+        over = pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
+        return over and key is not None and self._settled(key)
+
+    def _settled(self, key: Key) -> bool:
+        """Whether everything about this attempt is in the ledger."""
+        index, attempt = key
+        ledger = self._recording.ledger
+        if index >= len(ledger):
+            return False
+        trial = ledger[index]
+        return trial.phase.terminal or attempt < trial.attempts or trial.phase is Phase.PENDING
+
+    def _controller_problems(self, pods: Sequence[Object]) -> tuple[Problem, ...]:
+        return problems(pod for pod in pods if pod["metadata"]["labels"].get(names.COMPONENT) == names.CONTROLLER)
+
+    async def _read_log(self, one: Observed) -> None:
+        assert one.pod is not None
+        try:
+            read = await self._shared.port.log(self._ref.namespace, one.pod, names.TRIAL_CONTAINER, tail_bytes=LOG_END)
+        except (NotFound, Rejected) as error:
+            # The pod is gone, or its node has thrown the log away: what cannot be read is not there.
+            _log.info("the log of pod %s cannot be read: %s", one.pod, error)
+            read = b""
+        self._logs[one.key] = read
+
+    async def _beyond_doubt(self, one: Observed) -> Attempt:
+        """The fact of one attempt; a Job that seems to be gone is asked for, since a cache may lag behind."""
+        attempt = one.attempt
+        if attempt.state is not AttemptState.LOST or attempt.reason != "JobMissing":
+            return attempt
+        if self._launching.has(one.key):
+            return replace(attempt, state=AttemptState.RUNNING, reason=None, message=None)
+        name = names.job_name(self._ref.name, *one.key)
+        try:
+            job = await self._shared.port.get(JOB, self._ref.namespace, name)
+        except NotFound:
+            return attempt
+        self._shared.jobs.put(job)
+        return replace(attempt, state=AttemptState.RUNNING, reason=None, message=None)
+
+    def _note(self, observed: Iterable[Observed]) -> None:
+        for one in observed:
+            if one.pod is None or self._settled(one.key):
+                continue
+            index = one.key[0]
+            self._recording.details[index] = Detail(one.node, one.process_started, one.process_ended)
+            if one.over:
+                self.times[one.key] = (one.process_started, one.process_ended)
+
+    # --- doing --------------------------------------------------------------------------------------------------------
+
+    async def start(self, search: ArchitectureSearch, starts: Sequence[Start]) -> None:
+        """Make the Jobs of ``starts``, and of those before that could not be made yet; what fails is tried again."""
+        await self._launching.launch(search, starts)
+
+    async def stop(self, stop: Stop) -> None:
+        """Stop an attempt: its program gets SIGTERM at once."""
+        key = (stop.index, stop.attempt)
+        self._launching.drop(key)
+        jobs = [job for job in self._jobs() if attempt_of(job, self._ref.uid) == key]
+        for job in jobs:
+            await self._stop_job(job, stop.reason)
+        if not jobs:
+            pods = self._shared.pods.of(self._ref.namespace, self._ref.uid)
+            for pod in pods:
+                if attempt_of(pod, self._ref.uid) == key and not is_gone(pod):
+                    metadata = pod["metadata"]
+                    await self._shared.port.delete(POD, metadata["namespace"], metadata["name"], uid=metadata["uid"])
+
+    async def stop_all(self, reason: str) -> None:
+        """Stop whatever still runs: the search is over."""
+        for job in self._jobs():
+            if not is_over(job) and "deletionTimestamp" not in job["metadata"] and self._is_unsettled_or_idle(job):
+                await self._stop_job(job, reason)
+
+    def _is_unsettled_or_idle(self, job: Object) -> bool:
+        """Not one whose program has ended well and whose Job will be complete in a moment."""
+        key = attempt_of(job, self._ref.uid)
+        return key is not None and not self._settled(key)
+
+    async def _stop_job(self, job: Object, reason: str) -> None:
+        metadata = job["metadata"]
+        if "deletionTimestamp" in metadata:
+            return
+        annotated = {"metadata": {"annotations": {names.STOP_REASON: reason}}}
+        try:
+            stopping = await self._shared.port.patch(JOB, metadata["namespace"], metadata["name"], annotated)
+        except NotFound:
+            return
+        self._shared.jobs.put(stopping)
+        await self._shared.port.delete(JOB, metadata["namespace"], metadata["name"], uid=metadata["uid"])
+
+    async def tidy(self) -> None:
+        """Let Jobs go whose report is in the ledger (ttlSecondsAfterFinished), and forget what is gone."""
+        done = [job for job in self._jobs() if self._is_done(job)]
+        await in_bunches([lambda job=job: self._let_go(job) for job in done])  # type: ignore[misc]
+        for pod in self._shared.pods.of(self._ref.namespace, self._ref.uid):
+            key = attempt_of(pod, self._ref.uid)
+            if key is not None and is_gone(pod) and self._settled(key):
+                self._shared.pods.forget(pod["metadata"]["uid"])
+        for key in [key for key in self.times if self._settled(key)]:
+            del self.times[key]
+            self._logs.pop(key, None)
+
+    def _is_done(self, job: Object) -> bool:
+        key = attempt_of(job, self._ref.uid)
+        return job["metadata"]["uid"] not in self._tidied and key is not None and self._settled(key)
+
+    async def _let_go(self, job: Object) -> None:
+        metadata = job["metadata"]
+        if "ttlSecondsAfterFinished" not in job.get("spec", {}) and "deletionTimestamp" not in metadata:
+            patch = {"spec": {"ttlSecondsAfterFinished": self._shared.settings.finished_ttl}}
+            try:
+                await self._shared.port.patch(JOB, metadata["namespace"], metadata["name"], patch)
+            except NotFound:
+                pass
+            except ClusterError as error:
+                _log.info("Job %s cannot be bound to go yet: %s", metadata["name"], error)
+                return
+        self._tidied.add(metadata["uid"])
+
+
+def _as_ended(pod: Object) -> Object:
+    """A pod that is gone from the cluster holds nothing, whatever its last state said."""
+    if not is_gone(pod) or pod.get("status", {}).get("phase") in ("Succeeded", "Failed"):
+        return pod
+    return {**pod, "status": {**pod.get("status", {}), "phase": "Failed"}}

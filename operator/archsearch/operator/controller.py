@@ -1,0 +1,286 @@
+"""The controller pod of one search: made, spoken to by its address, replaced when it is gone."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Sequence
+
+from archsearch.api import ArchitectureSearch, Strategy
+from archsearch.calling import Caller
+from archsearch.controller_client import ControllerClient, ControllerError, ControllerRefused
+from archsearch.operator import names
+from archsearch.operator.builders import controller as build
+from archsearch.operator.cache import is_gone
+from archsearch.operator.port import POD, AlreadyExists, ClusterError, Object, Rejected
+from archsearch.operator.problems import Problem
+from archsearch.operator.reaching import Reach, reach
+from archsearch.operator.shared import SearchRef, Shared
+
+_log = logging.getLogger(__name__)
+_PATIENCE = 120.0
+"""Seconds that a running controller may take until it answers; PyTorch takes some of them to be imported."""
+_LONGEST_BACK_OFF = 30.0
+_LIVE = ("Pending", "Running")
+
+
+class ControllerPod:
+    """Keeps exactly one controller pod, and has a Caller carry out the calls of plans on it.
+
+    A bare pod and not a Deployment: the ledger is the state, so there is nothing to roll out; a new one may be made in
+    the moment in which the old one is seen to be gone, and there are never two.
+    """
+
+    def __init__(
+        self,
+        shared: Shared,
+        ref: SearchRef,
+        search: ArchitectureSearch,
+        strategy: Strategy,
+        image: str,
+        wake: Callable[[], None],
+        keep_every: int | None,
+    ) -> None:
+        self._shared = shared
+        self._ref = ref
+        self._search = search
+        self._wake = wake
+        self._token = build.token(shared.settings.key, ref.uid)
+        self._config = build.config(search, strategy)
+        self._hash = build.config_hash(self._token, self._config)
+        self._image = image
+        self._pod: Object | None = None
+        """The pod that is spoken to, or will be."""
+        self._number = 0
+        self._reach: Reach | None = None
+        self._client: ControllerClient | None = None
+        self._connecting: asyncio.Task[None] | None = None
+        self._failures = 0
+        self._not_before = 0.0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.caller = Caller(self, wake, keep_every)
+        self.problem: Problem | None = None
+        """Why there is no controller to speak to, where that is more than a matter of seconds."""
+        self.started = 0
+        """Pods made by this operator."""
+
+    @property
+    def up(self) -> bool:
+        """Whether there is a controller that answers."""
+        return self.caller.fact is not None
+
+    @property
+    def image_digest(self) -> str | None:
+        """The image of the running pod by its digest, where the node tells one that can be pulled."""
+        if self._pod is None:
+            return None
+        for status in self._pod.get("status", {}).get("containerStatuses", ()):
+            image = str(status.get("imageID", "")).removeprefix("docker-pullable://")
+            if status.get("name") == names.CONTROLLER_CONTAINER and "@sha256:" in image:
+                return image
+        return None
+
+    def edit(self, search: ArchitectureSearch) -> None:
+        """Go on with an edited manifest; other resources count for the next pod."""
+        self._search = search
+
+    # --- keeping one --------------------------------------------------------------------------------------------------
+
+    async def ensure(self, pods: Sequence[Object]) -> float | None:
+        """See to it that there is one; seconds until it makes sense to look again without any event, or None."""
+        mine = sorted(filter(_is_controller, pods), key=_number)
+        self._number = max([self._number, *map(_number, mine)])
+        live = [pod for pod in mine if self._is_live(pod)]
+        chosen = live[-1] if live else None
+        for pod in mine:
+            if is_gone(pod):
+                self._shared.pods.forget(_uid(pod))
+            elif pod is not chosen and "deletionTimestamp" not in pod["metadata"]:
+                await self._delete(pod)
+        if self._pod is not None and (chosen is None or _uid(chosen) != _uid(self._pod)):
+            await self._lost(mine)
+        if chosen is None:
+            return await self._make()
+        self._pod = chosen
+        self._connect_once_it_runs()
+        return None
+
+    def _is_live(self, pod: Object) -> bool:
+        metadata, status = pod["metadata"], pod.get("status", {})
+        same = metadata.get("annotations", {}).get(names.CONFIG_HASH) == self._hash
+        return (
+            same
+            and not is_gone(pod)
+            and "deletionTimestamp" not in metadata
+            and status.get("phase", "Pending") in _LIVE
+        )
+
+    async def _make(self) -> float | None:
+        wait = self._not_before - self._shared.monotonic()
+        if wait > 0:
+            return wait
+        self._number += 1
+        pod = build.build_controller_pod(
+            self._search, self._ref.uid, self._number, self._token, self._config, self._image, self._shared.settings
+        )
+        try:
+            made = await self._shared.port.create(POD, pod)
+        except AlreadyExists:
+            return 0.5
+        except Rejected as error:
+            self._back_off()
+            message = f"the controller pod is refused: {error}"
+            self.problem = Problem("ControllerFailed", message, pod["metadata"]["name"], None)
+            return self._not_before - self._shared.monotonic()
+        self._shared.pods.put(made)
+        self._pod = made
+        self.started += 1
+        self._shared.metrics.controller_started(self._ref.namespace, self._ref.name)
+        return None
+
+    async def _lost(self, pods: Sequence[Object]) -> None:
+        """The pod that was spoken to is gone, or will never answer again."""
+        assert self._pod is not None
+        gone = next((pod for pod in pods if _uid(pod) == _uid(self._pod)), self._pod)
+        _log.info("controller pod %s of %s is gone", gone["metadata"]["name"], self._ref.name)
+        if self._failures:
+            self.problem = Problem("ControllerFailed", _why(gone), gone["metadata"]["name"], None)
+        self._back_off()
+        self._pod = None
+        await self._hang_up()
+
+    def _back_off(self) -> None:
+        """The first one that is lost is replaced at once, those after it ever later, until one answers a call."""
+        delay = 0.0 if self._failures == 0 else min(_LONGEST_BACK_OFF, 0.5 * 2**self._failures)
+        self._failures += 1
+        self._not_before = self._shared.monotonic() + delay
+
+    async def _delete(self, pod: Object) -> None:
+        metadata = pod["metadata"]
+        await self._shared.port.delete(POD, metadata["namespace"], metadata["name"], uid=metadata["uid"])
+
+    async def remove(self, pods: Sequence[Object]) -> None:
+        """The search is over: no controller is needed any more."""
+        for pod in filter(_is_controller, pods):
+            if "deletionTimestamp" not in pod["metadata"] and not is_gone(pod):
+                await self._delete(pod)
+        self._pod = None
+        await self._hang_up()
+
+    # --- speaking to it -----------------------------------------------------------------------------------------------
+
+    def _connect_once_it_runs(self) -> None:
+        assert self._pod is not None
+        status = self._pod.get("status", {})
+        running = any("running" in state.get("state", {}) for state in status.get("containerStatuses", ()))
+        if running and status.get("podIP") and self._client is None and self._connecting is None:
+            self._connecting = asyncio.create_task(self._connect(self._pod))
+
+    async def _connect(self, pod: Object) -> None:
+        deadline = self._shared.monotonic() + _PATIENCE
+        pause = 0.1
+        try:
+            while self._shared.monotonic() < deadline:
+                try:
+                    self._reach = self._reach or await reach(pod, self._shared.settings)
+                    client = self._client or ControllerClient(self._reach.url, self._token)
+                    self._client = client
+                    await self.caller.connect(client)
+                    return
+                except (ControllerError, OSError) as error:
+                    _log.debug("controller of %s does not answer yet: %s", self._ref.name, error)
+                await asyncio.sleep(pause)
+                pause = min(1.0, pause * 1.5)
+            _log.warning("controller pod %s does not answer; it is replaced", pod["metadata"]["name"])
+            await self._delete(pod)
+        except ClusterError as error:
+            _log.warning("controller pod %s cannot be replaced yet: %s", pod["metadata"]["name"], error)
+        finally:
+            self._connecting = None
+            self._wake()
+
+    async def _hang_up(self) -> None:
+        # A dead pod's address answers nothing at all: what is under way is cut off, not waited for.
+        await self.caller.close()
+        await self.caller.disconnect()
+        if self._connecting is not None:
+            self._connecting.cancel()
+            await asyncio.wait({self._connecting})
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
+        found, self._reach = self._reach, None
+        if found is not None:
+            await found.close()
+
+    async def close(self) -> None:
+        """Stop speaking to it; the pod stays."""
+        await self.caller.close()
+        for task in tuple(self._tasks):
+            task.cancel()
+        await self._hang_up()
+
+    # --- what its caller hears ----------------------------------------------------------------------------------------
+
+    def answered(self) -> None:
+        """A call was answered: whatever died before, this one works."""
+        self._failures = 0
+        self.problem = None
+
+    def unusable(self, error: ControllerError) -> None:
+        """It may be dead, which the watch will say, or cut off: ask for its health until it answers or is replaced."""
+        _log.info("controller of %s does not answer: %s", self._ref.name, error)
+        self._spawn(self._reconnect())
+
+    async def _reconnect(self) -> None:
+        await self._hang_up()
+        self._wake()
+
+    def cannot_go_on(self, refusal: ControllerRefused) -> None:
+        """Another one would refuse as well; it is asked again, ever later, since somebody may mend it."""
+        pod = "" if self._pod is None else str(self._pod["metadata"]["name"])
+        self.problem = Problem("ControllerFailed", f"the controller cannot go on: {refusal}", pod, None)
+        self._replace()
+
+    def unforeseen(self, error: Exception) -> None:
+        """A bug of ours, told with its stack; a new controller begins from the ledger."""
+        _log.error("calling the controller of %s failed", self._ref.name, exc_info=error)
+        self._replace()
+
+    def _replace(self) -> None:
+        self._failures = max(1, self._failures)
+        if self._pod is not None:
+            self._spawn(self._delete_quietly(self._pod))
+
+    async def _delete_quietly(self, pod: Object) -> None:
+        try:
+            await self._delete(pod)
+        except ClusterError as error:
+            _log.warning("controller pod %s cannot be deleted: %s", pod["metadata"]["name"], error)
+        await self._reconnect()
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _is_controller(pod: Object) -> bool:
+    return bool(pod["metadata"].get("labels", {}).get(names.COMPONENT) == names.CONTROLLER)
+
+
+def _number(pod: Object) -> int:
+    last = str(pod["metadata"]["name"]).rpartition("-")[2]
+    return int(last) if last.isdecimal() else 0
+
+
+def _uid(pod: Object) -> str:
+    return str(pod["metadata"]["uid"])
+
+
+def _why(pod: Object) -> str:
+    """What its container said when it ended, as far as the pod tells."""
+    for status in pod.get("status", {}).get("containerStatuses", ()):
+        ended = status.get("state", {}).get("terminated")
+        if ended:
+            said = str(ended.get("message") or ended.get("reason") or "").strip()
+            return f"the controller ended with exit code {ended.get('exitCode')}: {said[-2000:]}"
+    return "the controller pod was deleted or lost again and again"

@@ -1,0 +1,172 @@
+"""The loop of one search: accept the manifest, then pass after pass, whatever happens to it or around it."""
+
+import asyncio
+import contextlib
+import logging
+
+from archsearch.engine.ledger import LedgerError
+from archsearch.operator.acceptance import Refused
+from archsearch.operator.accepting import admit
+from archsearch.operator.codec import LedgerObjectError
+from archsearch.operator.port import SEARCH, ClusterError, NotFound, Object, Rejected
+from archsearch.operator.recording import LedgerMoved, SearchGone
+from archsearch.operator.running import Running
+from archsearch.operator.shared import SearchRef, Shared
+from archsearch.operator.telling import Teller
+
+_log = logging.getLogger(__name__)
+_LONGEST_BACK_OFF = 30.0
+_SHORTEST = 0.01
+"""Seconds between two passes: what has come in together is looked at together."""
+
+
+class SearchLoop:
+    """One search, from the moment it is seen until it is deleted or the operator ends.
+
+    Events only wake it; a pass works from what is. An error of any kind is told, counted and tried again later: it
+    never reaches another search.
+    """
+
+    def __init__(self, shared: Shared, ref: SearchRef, search: Object) -> None:
+        self._shared = shared
+        self._ref = ref
+        self._object = search
+        self._woken = asyncio.Event()
+        self._woken_at: float | None = None
+        self._last_pass = shared.monotonic()
+        self._failures = 0
+        self._generation = -1
+        """Generation of the manifest that was accepted or refused last."""
+        self._running: Running | None = None
+        self._teller: Teller | None = None
+
+    @property
+    def seconds_since_pass(self) -> float:
+        """How long ago a pass ended, with an error or without."""
+        return self._shared.monotonic() - self._last_pass
+
+    def wake(self) -> None:
+        """Something has happened: look."""
+        if self._woken_at is None:
+            self._woken_at = self._shared.monotonic()
+        self._woken.set()
+
+    def update(self, search: Object) -> None:
+        """The search has changed; an echo of our own status wakes nobody."""
+        edited = search["metadata"].get("generation") != self._object["metadata"].get("generation")
+        self._object = search
+        if edited:
+            self.wake()
+
+    async def run(self) -> None:
+        """Pass after pass; returns once the search is gone, and is cancelled where the operator ends."""
+        self.wake()
+        try:
+            wait: float | None = 0.0
+            while wait is not None:
+                await self._wait(wait)
+                wait = await self._guarded()
+        finally:
+            if self._running is not None:
+                await self._running.close()
+            self._shared.metrics.forget(self._ref.namespace, self._ref.name)
+
+    async def _wait(self, seconds: float) -> None:
+        """Until something wakes it, or ``seconds`` are over, or the resync is due."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._woken.wait(), min(seconds, self._shared.settings.resync))
+        woken, self._woken_at = self._woken_at, None
+        self._woken.clear()
+        if woken is not None:
+            self._shared.metrics.queued(self._shared.monotonic() - woken)
+        else:
+            await self._look_again()
+
+    async def _look_again(self) -> None:
+        """Nothing woke it: an event may have been missed (a watch that broke), so read the search itself."""
+        with contextlib.suppress(ClusterError):
+            try:
+                self.update(await self._shared.port.get(SEARCH, self._ref.namespace, self._ref.name))
+            except NotFound:
+                self._object = {"metadata": {"uid": ""}}
+
+    async def _guarded(self) -> float | None:
+        """A pass, and the seconds until the next; None: the search is gone. Raises nothing but a cancellation."""
+        begun, error = self._shared.monotonic(), None
+        try:
+            wait = await self._pass()
+            self._failures = 0
+        except SearchGone:
+            return None
+        except LedgerMoved as moved:
+            _log.info("%s/%s: %s", self._ref.namespace, self._ref.name, moved)
+            wait = 0.5
+        except ClusterError as failed:
+            error, wait = type(failed).__name__, self._back_off()
+            _log.warning("%s/%s: %s; again in %.1f s", self._ref.namespace, self._ref.name, failed, wait)
+        except (LedgerError, LedgerObjectError) as broken:
+            error, wait = "LedgerBroken", self._back_off()
+            await self._tell_refused(Refused("LedgerBroken", str(broken)))
+        except Exception:
+            error, wait = "Bug", self._back_off()
+            _log.exception("%s/%s: a pass failed; again in %.1f s", self._ref.namespace, self._ref.name, wait)
+        self._last_pass = self._shared.monotonic()
+        self._shared.metrics.reconciled(self._ref.namespace, self._ref.name, self._last_pass - begun, error)
+        return max(_SHORTEST, wait)
+
+    def _back_off(self) -> float:
+        self._failures += 1
+        return min(_LONGEST_BACK_OFF, 0.25 * 2.0 ** min(self._failures, 10))
+
+    async def _pass(self) -> float:
+        metadata = self._object["metadata"]
+        if metadata["uid"] != self._ref.uid or "deletionTimestamp" in metadata:
+            raise SearchGone(self._ref.name)
+        generation = int(metadata.get("generation", 0))
+        if generation != self._generation or self._running is None:
+            refused = await self._take(self._object, generation)
+            if refused is not None:
+                await self._tell_refused(refused)
+                return self._shared.settings.resync
+        assert self._running is not None
+        wait = await self._running.step()
+        return self._shared.settings.resync if wait is None else wait
+
+    async def _take(self, object: Object, generation: int) -> Refused | None:
+        """Accept a new or edited manifest; a search that was running goes on with it."""
+        admitted = await admit(self._shared, self._ref, object)
+        if isinstance(admitted, Refused):
+            return admitted
+        teller = await self._known()
+        if self._running is None:
+            running = Running(self._shared, self._ref, admitted.search, generation, teller, self.wake)
+            try:
+                await running.open(admitted.warnings)
+            except Rejected as error:
+                await running.close()
+                return Refused("Rejected", f"what the search needs cannot be made: {error}")
+            except BaseException:
+                await running.close()
+                raise
+            self._running = running
+        else:
+            self._running.edit(admitted.search, generation)
+        self._generation = generation
+        return None
+
+    async def _known(self) -> Teller:
+        """Who writes the status, with what has been written before."""
+        if self._teller is None:
+            try:
+                stored = await self._shared.port.get(SEARCH, self._ref.namespace, self._ref.name)
+            except NotFound:
+                raise SearchGone(self._ref.name) from None
+            if stored["metadata"]["uid"] != self._ref.uid:
+                raise SearchGone(self._ref.name)
+            self._teller = Teller(self._shared, self._ref, stored)
+        return self._teller
+
+    async def _tell_refused(self, refused: Refused) -> None:
+        generation = int(self._object["metadata"].get("generation", 0))
+        with contextlib.suppress(ClusterError, SearchGone):
+            await (await self._known()).refused(refused, generation)

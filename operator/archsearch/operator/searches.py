@@ -1,0 +1,67 @@
+"""Every search of this operator: one loop each, begun, woken and ended as its resource comes, changes and goes."""
+
+import asyncio
+import logging
+
+from archsearch.operator.loop import SearchLoop
+from archsearch.operator.port import Object
+from archsearch.operator.shared import SearchRef, Shared
+
+_log = logging.getLogger(__name__)
+
+
+class Searches:
+    """The loops. A failing one never stops another: each is a task of its own, and none ends by an error."""
+
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
+        self._loops: dict[str, SearchLoop] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    def __len__(self) -> int:
+        return len(self._loops)
+
+    def seen(self, search: Object, *, deleted: bool) -> None:
+        """A search is there, has changed, or is gone."""
+        metadata = search["metadata"]
+        uid = metadata["uid"]
+        if deleted or "deletionTimestamp" in metadata:
+            self._end(uid)
+            return
+        loop = self._loops.get(uid)
+        if loop is not None:
+            loop.update(search)
+            return
+        ref = SearchRef(metadata["namespace"], metadata["name"], uid)
+        loop = SearchLoop(self._shared, ref, search)
+        self._loops[uid] = loop
+        task = asyncio.create_task(loop.run(), name=f"search {ref.namespace}/{ref.name}")
+        self._tasks[uid] = task
+        task.add_done_callback(lambda _: self._ended(uid, loop))
+
+    def wake(self, uid: str) -> None:
+        """Something made for the search with this uid has changed."""
+        loop = self._loops.get(uid)
+        if loop is not None:
+            loop.wake()
+
+    def _end(self, uid: str) -> None:
+        task = self._tasks.get(uid)
+        if task is not None:
+            task.cancel()
+
+    def _ended(self, uid: str, loop: SearchLoop) -> None:
+        if self._loops.get(uid) is loop:
+            del self._loops[uid], self._tasks[uid]
+
+    def oldest_pass(self) -> float:
+        """Seconds since the last completed pass of the loop that has waited longest for one; 0 without loops."""
+        return max((loop.seconds_since_pass for loop in self._loops.values()), default=0.0)
+
+    async def close(self) -> None:
+        """End every loop, between two calls; what they have made stays, and the next operator goes on with it."""
+        tasks = tuple(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
