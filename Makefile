@@ -4,7 +4,7 @@ SHELL := /bin/sh
 BIN := .venv/bin
 MODULES := core operator controller_image trial_image tests tools examples
 
-.PHONY: help setup demo test e2e images lint format verify crds reference lock bench clean
+.PHONY: help setup demo test e2e images lint format verify crds dashboards reference lock bench clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -30,6 +30,7 @@ lint: setup ## Check style (ruff), types (mypy --strict) and the arrows between 
 	$(BIN)/ruff format --check $(MODULES)
 	$(BIN)/mypy
 	$(BIN)/mypy tools/verify.py
+	$(BIN)/mypy tools/dashboard.py
 	$(BIN)/mypy tools/image_requirements.py
 	$(BIN)/lint-imports --no-logo
 
@@ -37,11 +38,15 @@ format: setup ## Let ruff repair what it can
 	$(BIN)/ruff check --fix $(MODULES)
 	$(BIN)/ruff format $(MODULES)
 
-verify: setup ## Check that what is generated is as its source makes it: pinned requirements, crds, docs/reference
+verify: setup ## Check that what is generated is as its source makes it: pinned requirements, crds, dashboard, docs/reference
 	$(BIN)/python tools/verify.py
 
 crds: setup ## Write the CustomResourceDefinitions anew from the API, into crds and the chart
 	$(BIN)/python -m archsearch.crd crds charts/archsearch/files/crds
+
+dashboards: setup ## Write the chart's Grafana dashboard anew from tools/dashboard.py
+	$(BIN)/python tools/dashboard.py >charts/archsearch/files/dashboards/archsearch-search.json.new
+	mv charts/archsearch/files/dashboards/archsearch-search.json.new charts/archsearch/files/dashboards/archsearch-search.json
 
 reference: setup ## Write docs/reference anew from the API
 	$(BIN)/python -m archsearch.api.reference docs/reference

@@ -61,7 +61,7 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry | None = None, clock: Callable[[], float] = time.time) -> None:
         # A _created series beside each counter doubles them, and would lie: ours begin with the ledger's totals.
-        disable_created_metrics()  # type: ignore[no-untyped-call]
+        disable_created_metrics()
         self.registry = registry or CollectorRegistry()
         self._clock = clock
         self._of_searches: list[MetricWrapperBase] = []

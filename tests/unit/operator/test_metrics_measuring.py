@@ -1,4 +1,4 @@
-"""Dead times between children, as they settle; and how long ago each search had a pass."""
+"""Dead times between children, as they settle."""
 
 import random
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archsearch.operator.measuring import DeadTimes, Passes, dead_times
+from archsearch.operator.measuring import DeadTimes, dead_times
 
 SECOND = 1_000_000_000
 
@@ -192,19 +192,3 @@ def test_dead_times_of_a_whole_search_are_matched_first_exit_to_first_start() ->
     assert dead_times([(ns(5), ns(6)), (ns(4), ns(9))], 1) == []  # overlapping: the clocks contradict each other
     with pytest.raises(ValueError, match="slots is 0"):
         dead_times([], 0)
-
-
-def test_the_search_that_has_waited_longest_is_named() -> None:
-    now = [100.0]
-    passes = Passes(lambda: now[0])
-    assert passes.stalest() is None
-    passes.passed("team", "digits")
-    now[0] = 103.0
-    passes.passed("team", "cifar")
-    now[0] = 110.0
-    assert passes.stalest() == ("team/digits", 10.0)
-    passes.passed("team", "digits")
-    assert passes.stalest() == ("team/cifar", 7.0)
-    passes.ended("team", "cifar")
-    passes.ended("team", "cifar")
-    assert passes.stalest() == ("team/digits", 0.0)
