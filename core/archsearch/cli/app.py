@@ -3,6 +3,7 @@
 import importlib.metadata
 import sys
 import traceback
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,6 +14,8 @@ from archsearch.local.errors import LocalError
 
 GROUP = "archsearch.commands"
 """Entry points by which rooms add commands: functions that take the app."""
+PLUGIN = "kubectl-archsearch"
+"""The same program as kubectl finds it: `kubectl archsearch best digits -n team`."""
 
 app = typer.Typer(
     name="archsearch",
@@ -58,7 +61,7 @@ def assemble() -> typer.Typer:
 def main() -> None:
     """Run the command line; exits with its code."""
     try:
-        assemble()()
+        assemble()(prog_name="kubectl archsearch" if Path(sys.argv[0]).name == PLUGIN else None)
     except LocalError as error:
         complain(str(error))
         sys.exit(error.exit_code)

@@ -4,7 +4,6 @@ import json
 import sys
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -29,8 +28,21 @@ _UNBOUNDED = 10_000
 FormatOption = Annotated[Format, typer.Option("-o", "--output", help="text for people; json or yaml for programs.")]
 """``-o``, the same for every command."""
 
-FolderArgument = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a search.", show_default=False)]
-"""The folder of a search, the same for every command."""
+SearchArgument = Annotated[
+    str,
+    typer.Argument(metavar="SEARCH", help="Folder of a search, or its name on a cluster.", show_default=False),
+]
+"""A search, the same for every command that reads one."""
+
+NamespaceOption = Annotated[
+    str | None, typer.Option("-n", "--namespace", help="Namespace on a cluster.", show_default="as kubectl")
+]
+"""``-n``, the same for every command that reads a search."""
+
+ContextOption = Annotated[
+    str | None, typer.Option("--context", help="Context of the kubeconfig.", show_default="as kubectl")
+]
+"""``--context``, the same for every command that reads a search."""
 
 
 def emit(data: Any, form: Format, text: "Callable[[Console], None]") -> None:

@@ -1,4 +1,4 @@
-"""``archsearch report DIR``: write the page and the pictures of a search, finished or not."""
+"""``archsearch report SEARCH``: write the page and the pictures of a search, finished or not."""
 
 import webbrowser
 from pathlib import Path
@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from archsearch.cli.output import FolderArgument, Format, FormatOption, complain, emit, examples
+from archsearch.cli.output import (
+    ContextOption,
+    Format,
+    FormatOption,
+    NamespaceOption,
+    SearchArgument,
+    complain,
+    emit,
+    examples,
+)
 from archsearch.local.errors import LocalError
 
 if TYPE_CHECKING:
@@ -22,21 +31,34 @@ class ReportError(LocalError):
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command(epilog=examples({"archsearch report runs/digits --open": "write it and look at it"}))(report)
+    app.command(
+        epilog=examples(
+            {
+                "archsearch report runs/digits --open": "write it and look at it",
+                "archsearch report digits -n team": "of a search on a cluster",
+            }
+        )
+    )(report)
 
 
 def report(
-    folder: FolderArgument,
+    search: SearchArgument,
     open_page: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder to write into.", show_default="the search's, or reports/<name>")
+    ] = None,
+    namespace: NamespaceOption = None,
+    context: ContextOption = None,
     output: FormatOption = Format.TEXT,
 ) -> None:
     """Write the report of a search: a page, and pictures.
 
-    They are DIR/report.html, which needs no network, and DIR/pictures/*.png; also of a search that is not finished.
+    They are report.html, which needs no network, and pictures/*.png; also of a search that is not finished.
     """
-    from archsearch.local.record import load_record
+    from archsearch.cli.finding import Place, find
 
-    page = _write(load_record(folder), folder).resolve()
+    found = find(search, Place(namespace, context))
+    page = _write(found.record, out or found.folder or Path("reports") / search).resolve()
     data = {"page": str(page), "pictures": [str(path) for path in sorted((page.parent / "pictures").glob("*.png"))]}
     emit(data, output, lambda console: console.print(str(page)))
     if open_page and not webbrowser.open(page.as_uri()):

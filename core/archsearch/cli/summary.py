@@ -12,7 +12,7 @@ from archsearch.engine.model import Phase, Trial
 from archsearch.engine.record import SearchRecord
 
 
-def search_lines(record: SearchRecord, state: str, page: Path) -> list[str]:
+def search_lines(record: SearchRecord, state: str, page: Path | None) -> list[str]:
     """The search as a whole; ``page`` is where its report is, if there is one."""
     lines = [f"{record.manifest.metadata.name}: {state}{_why(record)}"]
     lines += [f"  objective   {_objective(record)}", f"  strategy    {_chosen(record.strategy)}"]
@@ -24,7 +24,7 @@ def search_lines(record: SearchRecord, state: str, page: Path) -> list[str]:
     trained = sum(trial.seconds for trial in record.trials)
     lines.append(f"  time        {duration(record.active_seconds)} active, {duration(trained)} of training")
     lines += [f"  warning     {flat(text)}" for text in record.warnings]
-    return [*lines, f"  report      {page}"] if page.is_file() else lines
+    return [*lines, f"  report      {page}"] if page is not None and page.is_file() else lines
 
 
 def child_lines(record: SearchRecord, trial: Trial) -> list[str]:

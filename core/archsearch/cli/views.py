@@ -43,14 +43,21 @@ def trial_view(record: SearchRecord, trial: Trial, *, architecture: bool = False
     )
 
 
-def search_view(record: SearchRecord, pid: int | None = None, *, page: Path | None = None) -> dict[str, Any]:
-    """The search as a whole; ``pid`` is that of the run that is active, ``page`` where its report is, if written."""
+def search_view(
+    record: SearchRecord, pid: int | None = None, *, page: Path | None = None, told: tuple[str, str] | None = None
+) -> dict[str, Any]:
+    """The search as a whole; ``pid`` is that of the run that is active, ``page`` where its report is, if written.
+
+    ``told`` is its state and a detail of that, where its backend knows more than the record says.
+    """
+    stands, detail = told or (state(record, pid), "")
     counts = leaderboard.counts(record.trials)
     best = leaderboard.top(record.trials, 1)
     return _known(
         {
             "name": record.manifest.metadata.name,
-            "state": state(record, pid),
+            "state": stands,
+            "detail": detail or None,
             "pid": pid,
             "outcome": None if record.outcome is None else _outcome(record),
             "objective": record.manifest.spec.objective.model_dump(mode="json", exclude_none=True),

@@ -12,6 +12,8 @@ from archsearch.operator.conditions import Wanted, false, true
 _KIND = ConditionType.PROGRESSING
 _TRAINING = "children are proposed and trained"
 _WAITING = "children are trained; no more are proposed until the controller answers"
+TROUBLE = "; but "
+"""Stands in the message of a search that runs in spite of problems, before them."""
 _MOST = 3
 """Kinds of problems that are told at once."""
 
@@ -58,7 +60,7 @@ def progressing(spec: SearchSpec, activity: Activity, problems: Sequence[Problem
     if not problems:
         return doing
     trouble = "; ".join(f"{reason}: {text}" for reason, text in told_problems(problems))
-    return Wanted(_KIND, doing.status, doing.reason, f"{doing.message}; but {trouble}")
+    return Wanted(_KIND, doing.status, doing.reason, f"{doing.message}{TROUBLE}{trouble}")
 
 
 def told_problems(problems: Sequence[Problem]) -> list[tuple[str, str]]:

@@ -36,7 +36,7 @@ def read_status(object: Object) -> SearchStatus:
 
     Of lists the items that can be read are kept.
     """
-    found = object.get("status") if isinstance(object, Mapping) else None
+    found = object.get("status")
     if not isinstance(found, Mapping):
         return SearchStatus()
     whole = _parsed(dict(found))

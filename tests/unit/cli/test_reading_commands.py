@@ -165,7 +165,7 @@ def test_trials_gives_programs_the_same_in_json_and_yaml(folder: Path, run: Run)
 def test_best_ranks_distinct_children(folder: Path, run: Run) -> None:
     _, out, _ = run("best", folder, "-o", "json")
     assert [child["index"] for child in json.loads(out)] == [2, 0]
-    _, out, _ = run("best", folder, "-n", 1, "-o", "json")
+    _, out, _ = run("best", folder, "--count", 1, "-o", "json")
     assert [child["index"] for child in json.loads(out)] == [2]
 
 
@@ -312,7 +312,7 @@ def test_a_true_fault_is_told_with_its_traceback(folder: Path, run: Run, monkeyp
     def broken(*_: object) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr("archsearch.cli.folders.load_record", broken)
+    monkeypatch.setattr("archsearch.cli.finding.load_record", broken)
     code, out, err = run("trials", folder)
     assert (code, out) == (1, "")
     assert err.startswith("Traceback")
