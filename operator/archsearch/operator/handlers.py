@@ -4,13 +4,15 @@ An event handler stores nothing, patches nothing and needs no finalizer: kopf's 
 would write into resources that are not its own (docs/decisions). What an event says is a hint; passes read what is.
 """
 
+import threading
+from collections.abc import Callable
 from typing import Any
 
 import kopf
 from kubernetes.aio.client.configuration import Configuration
 
 from archsearch.operator import names
-from archsearch.operator.searches import Searches
+from archsearch.operator.port import Object
 
 
 def login_of(configuration: Configuration) -> kopf.ConnectionInfo:
@@ -27,7 +29,27 @@ def login_of(configuration: Configuration) -> kopf.ConnectionInfo:
     )
 
 
-def registry(searches: Searches, login: kopf.ConnectionInfo) -> kopf.OperatorRegistry:
+def watch_searches(
+    seen: Callable[[Object, bool], None],
+    login: kopf.ConnectionInfo,
+    namespaces: tuple[str, ...],
+    stop: threading.Event,
+) -> None:
+    """Run kopf until ``stop`` is set; ``seen`` is told of each event: the search, and whether it is deleted.
+
+    To be called in a thread of its own. kopf must own its event loop: when it ends it cancels whatever else has begun
+    there, and in the main thread it takes the process's signals.
+    """
+    kopf.run(
+        registry=registry(seen, login),
+        clusterwide=not namespaces,
+        namespaces=namespaces,
+        standalone=True,
+        stop_flag=stop,
+    )
+
+
+def registry(seen: Callable[[Object, bool], None], login: kopf.ConnectionInfo) -> kopf.OperatorRegistry:
     """Handlers of one operator, in a registry of their own: several operators can run in one process."""
     handlers = kopf.OperatorRegistry()
 
@@ -46,7 +68,7 @@ def registry(searches: Searches, login: kopf.ConnectionInfo) -> kopf.OperatorReg
         settings.watching.reconnect_backoff = 0.5
 
     @kopf.on.event("archsearch.io", "v1alpha1", names.SEARCHES, registry=handlers)  # type: ignore[untyped-decorator, unused-ignore]
-    async def seen(event: kopf.RawEvent, **_: Any) -> None:
-        searches.seen(dict(event["object"]), deleted=event["type"] == "DELETED")
+    async def changed(event: kopf.RawEvent, **_: Any) -> None:
+        seen(dict(event["object"]), event["type"] == "DELETED")
 
     return handlers

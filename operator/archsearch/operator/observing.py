@@ -193,7 +193,7 @@ def _pod_to_come(job: Object | None) -> bool:
 def _with_times(found: Observed, pod: PodView) -> Observed:
     """The times that the report tells, where they lie within those of the container; they are finer."""
     report = parse_report(found.attempt.report) if found.attempt.report else None
-    times = getattr(report, "times", None) if isinstance(report, Report) else None
+    times = report.times if isinstance(report, Report) else None
     if times is None or pod.started is None or pod.finished is None:
         return found
     first, last = nanoseconds(pod.started) - _SLACK, nanoseconds(pod.finished) + _SLACK

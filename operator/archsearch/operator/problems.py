@@ -87,10 +87,10 @@ def _of_pod(pod: Object) -> Iterator[Problem]:
         if condition.get("type") == "PodScheduled" and unfit:
             told = _clean(text(condition, "message") or "the scheduler does not say why")
             yield Problem(UNSCHEDULABLE, told, name, time(condition, "lastTransitionTime") or born)
-    images = {one.get("name"): one.get("image") for kind in _KINDS for one in items(pod, "spec", kind)}
+    images = {text(one, "name"): text(one, "image") for kind in _KINDS for one in items(pod, "spec", kind)}
     for kind in _KINDS:
         for container in items(pod, "status", f"{kind.removesuffix('s')}Statuses"):
-            image = images.get(container.get("name")) or container.get("image")
+            image = images.get(text(container, "name")) or text(container, "image")
             yield from _of_container(container, image, name, time(pod, "status", "startTime") or born)
 
 
@@ -99,14 +99,14 @@ _KINDS = ("initContainers", "containers")
 
 def _of_container(container: Mapping[str, Any], image: object, pod: str, since: datetime | None) -> Iterator[Problem]:
     waiting = mapping(container, "state", "waiting")
-    reason, told = waiting.get("reason"), _clean(text(waiting, "message") or "")
+    reason, told = text(waiting, "reason"), _clean(text(waiting, "message") or "")
     if reason in _PULL:
         # Two reasons take turns while a pull is tried again: the words are the same for both.
         detail = _BACK_OFF.sub("", told).removeprefix("ErrImagePull: ")
         why = f": {detail}" if detail else ""
         yield Problem(IMAGE_PULL_FAILED, _clean(f"the image {image} cannot be pulled{why}"), pod, since)
     elif reason in _CONFIG:
-        text_ = f"the container {container.get('name')} cannot be made: {told or reason}"
+        text_ = f"the container {text(container, 'name')} cannot be made: {told or reason}"
         yield Problem(CONTAINER_CONFIG_FAILED, _clean(text_), pod, since)
 
 

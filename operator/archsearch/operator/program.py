@@ -5,6 +5,7 @@ import contextlib
 import logging
 import os
 import signal
+import threading
 from collections.abc import Awaitable
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import kopf
 from archsearch.operator.cache import has_terminated_container
 from archsearch.operator.client import KubernetesPort
 from archsearch.operator.connecting import configuration_from
-from archsearch.operator.handlers import login_of, registry
+from archsearch.operator.handlers import login_of, watch_searches
 from archsearch.operator.http_server import HttpServer
 from archsearch.operator.lease import Lease
 from archsearch.operator.metrics import Metrics
@@ -112,17 +113,13 @@ class Operator:
         """Run kopf until ``stop`` is set or the Lease is lost."""
         assert self._lease is not None
         assert self._searches is not None
-        ended = asyncio.Event()
-        everywhere = not self._settings.namespaces
-        watching = asyncio.create_task(
-            kopf.operator(
-                registry=registry(self._searches, login),
-                clusterwide=everywhere,
-                namespaces=self._settings.namespaces,
-                standalone=True,
-                stop_flag=ended,
-            )
-        )
+        ended = threading.Event()
+        loop, searches = asyncio.get_running_loop(), self._searches
+
+        def seen(search: Object, deleted: bool) -> None:
+            loop.call_soon_threadsafe(searches.seen, search, deleted)
+
+        watching = asyncio.create_task(asyncio.to_thread(watch_searches, seen, login, self._settings.namespaces, ended))
         lost = asyncio.create_task(self._lease.lost.wait())
         stopped = asyncio.create_task(self._stop.wait())
         try:

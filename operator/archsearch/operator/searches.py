@@ -21,7 +21,7 @@ class Searches:
     def __len__(self) -> int:
         return len(self._loops)
 
-    def seen(self, search: Object, *, deleted: bool) -> None:
+    def seen(self, search: Object, deleted: bool) -> None:
         """A search is there, has changed, or is gone."""
         metadata = search["metadata"]
         uid = metadata["uid"]
