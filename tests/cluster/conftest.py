@@ -4,10 +4,13 @@ import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, Protocol
 
 import pytest
 from kube.binaries import CONTROL_PLANE, MissingProgram, find
 from kube.control_plane import ControlPlane
+from kube.controller_pod import NoLoopbackError, free_address
+from kube.stand_in import StandIn
 
 CRDS = Path(__file__).resolve().parents[2] / "crds"
 
@@ -50,3 +53,24 @@ def namespace(control_plane: ControlPlane) -> Iterator[str]:
     control_plane.kubectl("wait", "--for=create", "--timeout=30s", "--namespace", name, "serviceaccount/default")
     yield name
     control_plane.kubectl("delete", "namespace", name, "--wait=false")
+
+
+class MakeStandIn(Protocol):
+    """Makes a stand-in for this test's namespace, or for ``namespaces``; options are those of StandIn."""
+
+    def __call__(self, **options: Any) -> StandIn: ...
+
+
+@pytest.fixture
+def stand_in(control_plane: ControlPlane, namespace: str, tmp_path: Path) -> MakeStandIn:
+    """A factory: ``async with stand_in(slots=4) as node``."""
+    try:
+        free_address()
+    except NoLoopbackError as missing:
+        pytest.skip(str(missing))
+
+    def make(**options: Any) -> StandIn:
+        folder = tmp_path / f"stand-in-{uuid.uuid4().hex[:6]}"
+        return StandIn(control_plane, folder, **{"namespaces": {namespace}, **options})
+
+    return make

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kube.binaries import find
+from kube.flags import api_server_flags, controller_manager_flags, etcd_flags
 from kube.pki import Authority, Certificate, signing_key
 from kube.processes import Program, free_port
 
@@ -20,12 +21,11 @@ kind: Policy
 omitStages: [RequestReceived]
 rules: [{level: Metadata}]
 """
-SERVICE_RANGE = "10.96.0.0/16"
 _READY_SECONDS = 60.0
 
 
 class ControlPlane:
-    """Starts in a few seconds in ``folder``, which holds its data, certificates and logs. Start it once; stop it for good.
+    """Starts in a few seconds in ``folder``, which holds its data, certificates and logs.
 
     The API server authorises by RBAC and has the admission plugins that are on by default, Pod Security among them. All
     controllers run except that for nodes (a stand-in's node sends no heartbeats). Nothing schedules or runs pods: see
@@ -52,6 +52,11 @@ class ControlPlane:
         """Client certificate of an administrator."""
         return Certificate(self.folder / "pki" / "admin.crt", self.folder / "pki" / "admin.key")
 
+    @property
+    def server(self) -> Certificate:
+        """Certificate for servers at 127.0.0.1."""
+        return Certificate(self.folder / "pki" / "server.crt", self.folder / "pki" / "server.key")
+
     def start(self) -> None:
         """Start everything and return once the API server is ready and the controllers have begun their work.
 
@@ -70,12 +75,12 @@ class ControlPlane:
         manager = self.folder / "controller-manager.kubeconfig"
         self._write_kubeconfig(manager, authority.issue("manager", "/CN=system:kube-controller-manager"))
         private, public = signing_key(authority.folder)
-        self._add("etcd", programs["etcd"], *_etcd_flags(self.folder / "etcd", etcd))
+        self._add("etcd", programs["etcd"], *etcd_flags(self.folder / "etcd", etcd))
         (self.folder / "audit-policy.yaml").write_text(AUDIT_POLICY)
         server = authority.issue("server", "/CN=kube-apiserver", ("DNS:localhost", "DNS:kubernetes", "IP:127.0.0.1"))
-        flags = _api_server_flags(self.folder, etcd, port, authority, server, (private, public))
+        flags = api_server_flags(self.folder, etcd, port, authority, server, (private, public))
         self._add("kube-apiserver", programs["kube-apiserver"], *flags)
-        flags = _controller_manager_flags(manager, authority, private)
+        flags = controller_manager_flags(manager, authority, private)
         self._add("kube-controller-manager", programs["kube-controller-manager"], *flags)
         try:
             self._programs["etcd"].start()
@@ -110,7 +115,8 @@ class ControlPlane:
         Raises:
             AssertionError: it failed and ``check`` is set; the message has what it said.
         """
-        command = [self._kubectl, "--kubeconfig", self.kubeconfig, "--cache-dir", self.folder / "kubectl"]
+        command: list[str | Path] = [self._kubectl, "--kubeconfig", self.kubeconfig]
+        command += ["--cache-dir", self.folder / "kubectl"]
         command += ["--as", as_user] if as_user else []
         done = subprocess.run([*command, *arguments], input=input, capture_output=True, text=True, check=False)
         if check and done.returncode != 0:
@@ -199,42 +205,3 @@ class ControlPlane:
 
 def _base64(path: Path) -> str:
     return b64encode(path.read_bytes()).decode()
-
-
-def _etcd_flags(data: Path, url: str) -> tuple[str, ...]:
-    peers = f"http://127.0.0.1:{free_port()}"
-    return (
-        *("--name=default", f"--data-dir={data}", "--logger=zap", "--log-level=warn"),
-        *(f"--listen-client-urls={url}", f"--advertise-client-urls={url}"),
-        *(
-            f"--listen-peer-urls={peers}",
-            f"--initial-advertise-peer-urls={peers}",
-            f"--initial-cluster=default={peers}",
-        ),
-        "--unsafe-no-fsync",  # the data need not outlive the machine
-    )
-
-
-def _api_server_flags(
-    folder: Path, etcd: str, port: int, authority: Authority, server: Certificate, signing: tuple[Path, Path]
-) -> tuple[str, ...]:
-    private, public = signing
-    return (
-        *(f"--etcd-servers={etcd}", f"--secure-port={port}", "--bind-address=127.0.0.1"),
-        *(f"--tls-cert-file={server.certificate}", f"--tls-private-key-file={server.key}"),
-        *(f"--client-ca-file={authority.itself.certificate}", "--authorization-mode=RBAC", "--allow-privileged=true"),
-        *(f"--service-account-key-file={public}", f"--service-account-signing-key-file={private}"),
-        *("--service-account-issuer=https://kubernetes.default.svc", f"--service-cluster-ip-range={SERVICE_RANGE}"),
-        "--endpoint-reconciler-type=none",  # a loopback address may not be that of the Service `kubernetes`
-        *(f"--audit-log-path={folder / 'audit.log'}", f"--audit-policy-file={folder / 'audit-policy.yaml'}"),
-        *("--audit-log-mode=blocking", "--audit-log-maxsize=8192"),  # megabytes: never rotated, so one file has it all
-    )
-
-
-def _controller_manager_flags(kubeconfig: Path, authority: Authority, signing: Path) -> tuple[str, ...]:
-    return (
-        *(f"--kubeconfig={kubeconfig}", "--leader-elect=false", "--secure-port=0"),
-        *("--kube-api-qps=200", "--kube-api-burst=400", "--use-service-account-credentials=true"),
-        *(f"--service-account-private-key-file={signing}", f"--root-ca-file={authority.itself.certificate}"),
-        "--controllers=*,-node-lifecycle-controller",  # it would taint a node whose kubelet is silent, as a stand-in's is
-    )

@@ -1,4 +1,4 @@
-"""Long-running programs of a test: started in a session of their own, logged, and ended even when the test run is killed."""
+"""Programs of a test: each in a session of its own, logged, and ended even when the test run is killed."""
 
 import os
 import random
