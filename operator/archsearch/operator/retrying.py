@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 class Backoff:
     """Growing delays with jitter, for one thing that is tried again and again.
 
-    Each delay is about a fifth of the time that all delays before it took together (``factor`` 1.25 is that share), so
+    Each delay is about a sixth of the time that it has not worked for (``factor`` 1.2 makes it so), so
     that an API server that comes back after ten seconds is found within two or three, and one that stays away is asked
     every ``cap`` seconds. Delays are seconds.
     """
 
     first: float = 0.1
-    factor: float = 1.25
+    factor: float = 1.2
     cap: float = 5.0
     jitter: float = 0.2
     """Share by which a delay is shortened or lengthened at random: many that failed together do not return together."""
