@@ -18,6 +18,8 @@ Written by `make reference` from the models in `core/archsearch/api`; do not edi
 A manifest is YAML 1.2 (`6e-4` is a number; `yes`, `no`, `on` and `off` are texts) of at most 1 MiB. Every field not
 named here is refused. Names are camelCase. Lengths of time are written as `90s`, `4h`, `1h30m` or `2d`, largest unit
 first, from 1s to 3650d. `archsearch validate FILE...` tells every mistake at once.
+
+kubectl reads YAML 1.1: quote `yes`, `no`, `on`, `off` and numbers that begin with 0, or they are true, false and octal.
 """
 _STATUS = """
 # The status of an ArchitectureSearch
