@@ -74,8 +74,8 @@ def shelf(control_plane: ControlPlane, crds: tuple[str, ...]) -> Iterator[str]:
 def applied(plane: ControlPlane, namespace: str, file: Path) -> CompletedProcess[str]:
     """kubectl's answer; what was stored is taken away again, as they all have one name."""
     ended = plane.kubectl("--namespace", namespace, "create", "-f", str(file), "-o", "json", check=False)
-    if ended.returncode == 0:
-        plane.kubectl("--namespace", namespace, "delete", "-f", "-", input=ended.stdout)
+    if ended.stdout:  # also where only a later document was refused
+        plane.kubectl("--namespace", namespace, "delete", "nas", "--all")
     return ended
 
 
