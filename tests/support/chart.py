@@ -97,7 +97,7 @@ EVERYTHING: Values = {
         "resyncSeconds": 7.5,
         "nodeLostAfterSeconds": 45,
         "finishedJobTTLSeconds": 1000000,
-        "resources": {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"cpu": 2}},
+        "resources": {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"cpu": 2, "memory": "2Gi"}},
         "nodeSelector": {"kubernetes.io/os": "linux"},
         "tolerations": [{"key": "control", "operator": "Exists", "effect": "NoSchedule"}],
         "affinity": {"nodeAffinity": {}},

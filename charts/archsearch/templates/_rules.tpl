@@ -20,7 +20,7 @@ verb, no wildcard. A test compares it with what the API server has seen the oper
   verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [""]                         # pods of Jobs are watched; those of controllers are made and replaced
   resources: [pods]
-  verbs: [get, list, watch, create, delete]
+  verbs: [list, watch, create, delete]
 - apiGroups: [""]                         # reports of images that can only print
   resources: [pods/log]
   verbs: [get]

@@ -9,9 +9,11 @@ import chart
 import pytest
 from chart import CHART, EVERYTHING, MONITORING, HelmError, Object, of_kind, one, template
 from ruamel.yaml import YAML
+from typer.main import get_command
 
 from archsearch.api import GROUP
 from archsearch.operator import names
+from archsearch.operator.__main__ import app
 
 OPERATOR = "archsearch-operator"
 CRDS = {f"{names.SEARCHES}.{GROUP}", f"{names.TRIALS}.{GROUP}"}
@@ -173,14 +175,22 @@ def test_the_operator_is_told_everything_by_flags() -> None:
     ]
 
 
+@pytest.mark.parametrize("values", [{}, EVERYTHING], ids=["default", "everything"])
+def test_the_operators_own_command_line_takes_these_flags(values: chart.Values) -> None:
+    given = flags(template(values, apis=[MONITORING]))
+    context = get_command(app).make_context("operator", list(given))
+    named = {flag.split("=")[0].removeprefix("--").replace("-", "_") for flag in given}
+    assert named <= set(context.params)
+    assert str(context.params["key_file"]) == "/etc/archsearch/key/key"
+
+
 def test_values_of_the_pod_reach_the_pod() -> None:
     objects = template(EVERYTHING, apis=[MONITORING])
     given: dict[str, Any] = EVERYTHING["operator"]
     pod = chart.pod_specs(objects)[f"Deployment/{OPERATOR}"]
     container = pod["containers"][0]
     assert container["image"] == "registry.example:5000/archsearch/operator:1.10"
-    assert container["resources"]["requests"] == given["resources"]["requests"]
-    assert container["resources"]["limits"] == {"cpu": 2, "memory": "512Mi"}
+    assert container["resources"] == given["resources"]
     for field in ("nodeSelector", "tolerations", "affinity", "priorityClassName", "terminationGracePeriodSeconds"):
         assert pod[field] == given[field]
     assert pod["imagePullSecrets"] == [{"name": "team-registry"}, {"name": "other.registry"}]

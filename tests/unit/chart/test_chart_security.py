@@ -13,7 +13,7 @@ RIGHTS = {
     ("archsearch.io", "architecturetrials"): {"get", "list", "create"},
     ("archsearch.io", "architecturetrials/status"): {"patch"},
     ("batch", "jobs"): {"get", "list", "watch", "create", "patch", "delete"},
-    ("", "pods"): {"get", "list", "watch", "create", "delete"},
+    ("", "pods"): {"list", "watch", "create", "delete"},
     ("", "pods/log"): {"get"},
     ("", "services"): {"create"},
     ("", "secrets"): {"create"},

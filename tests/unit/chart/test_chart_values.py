@@ -99,7 +99,7 @@ SELF_EXPLAINING = {
         ({"operator": {"log": {"level": "DEBUG"}}}, ["/operator/log/level", "debug"]),
         ({"operator": {"resyncSeconds": 0}}, ["/operator/resyncSeconds"]),
         ({"operator": {"resyncSeconds": "30s"}}, ["/operator/resyncSeconds", "want number"]),
-        ({"operator": {"nodeLostAfterSeconds": -1}}, ["/operator/nodeLostAfterSeconds"]),
+        ({"operator": {"nodeLostAfterSeconds": 0.5}}, ["/operator/nodeLostAfterSeconds"]),
         ({"operator": {"finishedJobTTLSeconds": 1.5}}, ["/operator/finishedJobTTLSeconds", "want integer"]),
         ({"operator": {"resources": {"limit": {}}}}, ["/operator/resources", "limit"]),
         ({"operator": {"resources": {"limits": {"memory": "1Gb"}}}}, ["/operator/resources/limits/memory"]),
