@@ -96,11 +96,9 @@ def build_job(
         "kind": JOB.kind,
         "metadata": metadata,
         "spec": {
-            "backoffLimit": 0,
+            "backoffLimit": 0,  # nor does a Job replace a pod that is deleted: one attempt holds one slot
             "completions": 1,
             "parallelism": 1,
-            # By default a Job makes another pod as soon as the first is being deleted: two would hold a slot each.
-            "podReplacementPolicy": "Failed",
             "template": merge(template, search.spec.trial.pod_template),
         },
     }
