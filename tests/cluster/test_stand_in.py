@@ -171,6 +171,18 @@ async def test_the_api_server_serves_what_a_trial_printed(
     assert said.stdout == "two\n"
 
 
+async def test_pods_outlast_an_outage_of_the_api_server(
+    control_plane: ControlPlane, namespace: str, stand_in: MakeStandIn
+) -> None:
+    async with stand_in(hold=True) as node:
+        control_plane.apply(job(namespace))
+        await node.running_trial(0)
+        await asyncio.to_thread(control_plane.stop_api_server)
+        node.release()  # the trial ends while nobody can be told
+        await asyncio.to_thread(control_plane.start_api_server)
+        await node.until(lambda: [pod.phase for pod in node.pods()] == ["Succeeded"], "the trial's end to be told")
+
+
 async def test_what_goes_wrong_in_a_trial_of_the_test_fails_the_test(
     control_plane: ControlPlane, namespace: str, stand_in: MakeStandIn
 ) -> None:

@@ -71,7 +71,7 @@ class Api:
                 yield "COMPLETE", {}
                 async for change in self._changes(path, selector, found["metadata"]["resourceVersion"]):
                     yield change["type"], change["object"]
-            except (aiohttp.ClientError, TimeoutError, _Gap):
+            except (aiohttp.ClientError, OSError, _Gap):  # a TimeoutError is an OSError
                 await asyncio.sleep(0.1)
 
     async def _changes(self, path: str, selector: str, version: str) -> AsyncIterator[Object]:
@@ -100,7 +100,7 @@ class Api:
                         return found
                     if answer.status < 500 and answer.status != 429:
                         raise Refused(answer.status, f"{method} {path}: {found.get('message', found)}")
-            except (aiohttp.ClientError, TimeoutError, json.JSONDecodeError):
+            except (aiohttp.ClientError, OSError, json.JSONDecodeError):  # a TimeoutError is an OSError
                 pass
             await asyncio.sleep(0.1)
 
