@@ -139,9 +139,7 @@ def _trials(search: ArchitectureSearch, objects: Sequence[Object]) -> tuple[Tria
     for position, trial in enumerate(trials):
         if trial.index != position:
             missing = trial_name(search.metadata.name, position)
-            raise ClusterReadError(
-                f"the ledger is damaged: architecturetrial {missing} is missing; somebody deleted it"
-            )
+            raise ClusterReadError(f"the ledger is damaged: somebody has deleted architecturetrial {missing}")
     return tuple(trials)
 
 
