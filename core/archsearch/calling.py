@@ -1,6 +1,7 @@
 """Carrying out the calls of plans on a controller, wherever it runs: one batch at a time, answers kept for a pass."""
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -40,8 +41,22 @@ class Caller:
     while there is no controller to call. A new controller knows nothing, and its fact says so: the next plan replays.
     """
 
-    def __init__(self, keeper: Keeper, wake: Callable[[], None], keep_every: int | None) -> None:
-        """``keep_every``: observations between two states with decision distributions; None: none."""
+    def __init__(
+        self,
+        keeper: Keeper,
+        wake: Callable[[], None],
+        keep_every: int | None,
+        proposed: Callable[[float], None] | None = None,
+    ) -> None:
+        """A caller without a controller.
+
+        Args:
+            keeper: hears how calls went.
+            wake: called whenever there is something new to look at.
+            keep_every: observations between two states with decision distributions; None: none.
+            proposed: told of each proposal's latency in seconds.
+        """
+        self._proposed = proposed
         self._keeper = keeper
         self._wake = wake
         self._keep_every = keep_every
@@ -126,7 +141,10 @@ class Caller:
 
     async def _call(self, client: ControllerClient, call: Call, ledger: Ledger) -> None:
         if isinstance(call, AskFor):
+            asked = time.monotonic()
             proposal = await client.propose(call.index, call.version)
+            if self._proposed is not None:
+                self._proposed(time.monotonic() - asked)
             self.proposals[proposal.index] = proposal
             if self.fact is not None:
                 self.fact = ControllerFact(self.fact.version, max(self.fact.asked, proposal.index + 1))

@@ -82,11 +82,10 @@ def main(
         context=context,
     )
     try:
-        code = asyncio.run(run(settings))
+        asyncio.run(run(settings))
     except (ClusterError, OSError) as error:
         print(f"archsearch operator: {error}", file=sys.stderr)
-        code = 1
-    raise typer.Exit(code)
+        raise typer.Exit(1) from None
 
 
 _SHORTEST_KEY = 16

@@ -106,7 +106,8 @@ class KubernetesPort:
         Args:
             configuration: where the API server is, and who we are.
             deadline: seconds that a call may take, from its first to its last byte (a page of a list is a call).
-            idle: seconds of silence after which a watch is given up. The API server sends a bookmark every minute.
+            idle: seconds of silence after which a watch is ended, to be begun anew by its user. The API server sends a
+                bookmark every minute, but none of a kind that has not changed since it was started.
             on_call: told of every call that was sent, or could not be sent.
             may_write: asked before every write (dry runs excepted); where it says no, the write is not sent and raises
                 Unavailable. An operator that has lost its Lease while it hung does nothing more by that.
@@ -163,9 +164,15 @@ class KubernetesPort:
                 return
 
     async def watch(
-        self, resource: Resource, namespace: str | None, selector: str, resource_version: str
+        self,
+        resource: Resource,
+        namespace: str | None,
+        selector: str,
+        resource_version: str,
+        *,
+        opened: Callable[[], None] | None = None,
     ) -> AsyncGenerator[Change, None]:
-        """Changes since ``resource_version``, bookmarks among them; ends when the server ends it.
+        """Changes since ``resource_version``, bookmarks among them; ends when the server ends it, or falls silent.
 
         To be closed when it is left early (`contextlib.aclosing`). Raises Expired, Unavailable.
         """
@@ -180,9 +187,13 @@ class KubernetesPort:
         async with self._errors(call):
             response = await self._open(call, idle=self._idle)
             try:
+                if opened is not None:
+                    opened()
                 async for data in response.content.iter_any():
                     for line in lines.feed(data):
                         yield _change(line, call.what)
+            except aiohttp.SocketTimeoutError:
+                return  # Quiet, or dead? Whoever begins it anew will learn that.
             finally:
                 response.close()
 

@@ -56,7 +56,9 @@ class ControllerPod:
         self._failures = 0
         self._not_before = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
-        self.caller = Caller(self, wake, keep_every)
+        self.caller = Caller(
+            self, wake, keep_every, lambda seconds: shared.metrics.proposed(ref.namespace, ref.name, seconds)
+        )
         self.problem: Problem | None = None
         """Why there is no controller to speak to, where that is more than a matter of seconds."""
         self.started = 0

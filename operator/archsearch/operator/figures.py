@@ -50,7 +50,9 @@ class Figures:
             self._note(trial)
         for trial in trials:
             old = before.get(trial.index)
-            if old is not None and old.phase is Phase.RUNNING and (trial.phase is not Phase.RUNNING):
+            # One plan may settle an attempt and start the next one.
+            over = trial.phase is not Phase.RUNNING or (old is not None and trial.attempts != old.attempts)
+            if old is not None and old.phase is Phase.RUNNING and over:
                 attempt = (trial.index, old.attempts)
                 dead = self._dead.settled(attempt, *times.get(attempt, (None, None)))
                 if dead is not None:

@@ -248,7 +248,7 @@ class Lease:
                         self.lost.set()
                         return
             except (ClusterError, TimeoutError) as error:
-                log.warning("lease %s/%s: not renewed: %s", self._namespace, self._name, error or "no answer in time")
+                log.warning("lease %s/%s: not renewed: %s", self._namespace, self._name, str(error) or "too late")
                 await self._sleep(self._period / 5)
                 continue
             self._renewed = started

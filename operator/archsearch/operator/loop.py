@@ -45,6 +45,10 @@ class SearchLoop:
         """How long ago a pass ended, with an error or without."""
         return self._shared.monotonic() - self._last_pass
 
+    def is_called(self, ref: SearchRef) -> bool:
+        """Whether it is of a search of that name."""
+        return (self._ref.namespace, self._ref.name) == (ref.namespace, ref.name)
+
     def wake(self) -> None:
         """Something has happened: look."""
         if self._woken_at is None:

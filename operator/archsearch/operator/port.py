@@ -4,7 +4,7 @@ Everything that the operator does to a cluster passes here, so that API calls ar
 contract against it. Objects are plain JSON dictionaries: parsed where they are used, never kept whole.
 """
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -107,9 +107,18 @@ class ClusterPort(Protocol):
         ...
 
     def watch(
-        self, resource: Resource, namespace: str | None, selector: str, resource_version: str
+        self,
+        resource: Resource,
+        namespace: str | None,
+        selector: str,
+        resource_version: str,
+        *,
+        opened: Callable[[], None] | None = None,
     ) -> AsyncGenerator[Change, None]:
-        """Changes since ``resource_version``; ends when the server ends it. Raises Expired, Unavailable."""
+        """Changes since ``resource_version``; ends when the server ends it, or has been silent for long.
+
+        ``opened`` is called once the server has agreed to it. Raises Expired, Unavailable.
+        """
         ...
 
     async def create(self, resource: Resource, object: Object, *, dry_run: bool = False) -> Object:

@@ -26,6 +26,9 @@ from archsearch.operator.trimming import trim_job, trim_pod
 from archsearch.operator.watching import Watcher
 
 _log = logging.getLogger(__name__)
+LEASE_SECONDS = 30
+"""Seconds of silence after which another operator may take over. The holder counts itself out after 20: an API server
+that is away for ten, as while it is upgraded, makes nobody let go."""
 STALE_PASS = 300.0
 """Seconds without a pass, ten times the resync's default, after which a loop counts as stuck."""
 
@@ -40,12 +43,11 @@ class Operator:
         self._lease: Lease | None = None
         self._shared: Shared | None = None
         self._searches: Searches | None = None
-        self._lost = False
         self.port = 0
         """Port of its HTTP server, once it listens."""
 
-    async def run(self) -> int:
-        """Run until ``stop`` is set (0) or the Lease is lost (1).
+    async def run(self) -> None:
+        """Run until ``stop`` is set; where the Lease is lost, everything is let go and it is waited for anew.
 
         Raises:
             ClusterError: there is no way to the API server.
@@ -72,15 +74,16 @@ class Operator:
                     namespace=self._settings.lease_namespace,
                     name=self._settings.lease_name,
                     identity=self._settings.identity,
+                    duration=LEASE_SECONDS,
                 )
-                await self._act(port, kopf_login=login_of(configuration))
+                while not self._stop.is_set():
+                    await self._act(port, login_of(configuration))
+                    await self._lease.release()
             finally:
-                await self._lease_back()
                 await server.close()
-        return 1 if self._lost else 0
 
-    async def _act(self, port: KubernetesPort, kopf_login: kopf.ConnectionInfo) -> None:
-        """Wait for the Lease, then look after searches until it is time to stop."""
+    async def _act(self, port: KubernetesPort, login: kopf.ConnectionInfo) -> None:
+        """Wait for the Lease, then look after searches until it is lost or it is time to stop."""
         assert self._lease is not None
         if not await self._unless_stopped(self._lease.acquire()):
             return
@@ -91,7 +94,7 @@ class Operator:
         watches = [asyncio.create_task(jobs.run()), asyncio.create_task(pods.run())]
         try:
             if await self._unless_stopped(asyncio.gather(jobs.synced.wait(), pods.synced.wait())):
-                await self._watch_searches(kopf_login)
+                await self._watch_searches(login)
         finally:
             await self._searches.close()
             for watch in watches:
@@ -125,8 +128,7 @@ class Operator:
         try:
             await asyncio.wait({watching, lost, stopped}, return_when=asyncio.FIRST_COMPLETED)
             if lost.done():
-                self._lost = True
-                _log.error("the Lease is lost: another operator may act; this one ends")
+                _log.error("the Lease is lost: another operator may act; this one lets go of everything")
         finally:
             # Loops first: nothing is begun any more while kopf takes its time to close its watches.
             await self._searches.close()
@@ -149,10 +151,6 @@ class Operator:
         with contextlib.suppress(asyncio.CancelledError):
             await doing
         return False
-
-    async def _lease_back(self) -> None:
-        if self._lease is not None:
-            await self._lease.release()
 
     # --- what probes ask ------------------------------------------------------------------------------------------
 
@@ -185,10 +183,10 @@ def _kubeconfig(settings: Settings) -> Path | None:
     return Path(os.environ.get("KUBECONFIG") or Path.home() / ".kube" / "config")
 
 
-async def run(settings: Settings) -> int:
-    """Run an operator until SIGTERM or SIGINT; its exit code."""
+async def run(settings: Settings) -> None:
+    """Run an operator until SIGTERM or SIGINT. Raises as :meth:`Operator.run`."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    return await Operator(settings, stop).run()
+    await Operator(settings, stop).run()

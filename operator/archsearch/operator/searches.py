@@ -1,13 +1,11 @@
 """Every search of this operator: one loop each, begun, woken and ended as its resource comes, changes and goes."""
 
 import asyncio
-import logging
+from collections.abc import Sequence
 
 from archsearch.operator.loop import SearchLoop
 from archsearch.operator.port import Object
 from archsearch.operator.shared import SearchRef, Shared
-
-_log = logging.getLogger(__name__)
 
 
 class Searches:
@@ -34,9 +32,9 @@ class Searches:
             return
         ref = SearchRef(metadata["namespace"], metadata["name"], uid)
         loop = SearchLoop(self._shared, ref, search)
-        self._loops[uid] = loop
-        task = asyncio.create_task(loop.run(), name=f"search {ref.namespace}/{ref.name}")
-        self._tasks[uid] = task
+        before = [self._tasks[uid] for uid, other in self._loops.items() if other.is_called(ref)]
+        task = asyncio.create_task(_run(loop, before), name=f"search {ref.namespace}/{ref.name}")
+        self._loops[uid], self._tasks[uid] = loop, task
         task.add_done_callback(lambda _: self._ended(uid, loop))
 
     def wake(self, uid: str) -> None:
@@ -65,3 +63,10 @@ class Searches:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
+
+
+async def _run(loop: SearchLoop, before: Sequence[asyncio.Task[None]]) -> None:
+    """Run ``loop`` once those of earlier searches of its name have ended: they forget their series as they do."""
+    if before:
+        await asyncio.wait(before)
+    await loop.run()

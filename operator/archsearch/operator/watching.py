@@ -102,7 +102,10 @@ class Watcher:
         self._cache.forget_all(namespace, uid)
 
     def last_event_age(self) -> float:
-        """Seconds since the last list or event (bookmarks come each minute) of that namespace that is worst off."""
+        """Seconds since the API server last answered a list or a watch, or sent an event, where that is longest ago.
+
+        In the quietest cluster a watch is begun anew before its port's ``idle`` (90 s) and one deadline are over.
+        """
         return self._clock() - min(stream.good for stream in self._streams)
 
     @property
@@ -118,20 +121,19 @@ class Watcher:
 
     async def _keep_true(self, stream: _Stream) -> None:
         while True:
-            stream.tried = started = self._clock()
+            stream.tried = self._clock()
+            lasted = False
             try:
                 if stream.version is None:
                     await self._list(stream)
-                await self._watch(stream)
-                if self._clock() - started >= _SHORT:
-                    stream.backoff.reset()
-                    continue
+                lasted = await self._watch(stream)
             except Expired as error:
                 stream.version = None
                 self._say(stream, error)
             except ClusterError as error:
                 self._say(stream, error)
-            await asyncio.sleep(stream.backoff.delay())
+            if not lasted:
+                await asyncio.sleep(stream.backoff.delay())
 
     async def _list(self, stream: _Stream) -> None:
         listed: set[str] = set()
@@ -150,15 +152,27 @@ class Watcher:
         if all(each.listed for each in self._streams):
             self.synced.set()
 
-    async def _watch(self, stream: _Stream) -> None:
+    async def _watch(self, stream: _Stream) -> bool:
+        """Watch until the server ends it; whether that was not at once."""
         assert stream.version is not None
-        scope = stream.scope or None
-        async with aclosing(self._port.watch(self._resource, scope, self._selector, stream.version)) as changes:
-            async for change in changes:
-                self._works(stream)
+        begun: list[float] = []
+
+        def opened() -> None:
+            begun.append(self._clock())
+            self._works(stream)
+
+        watch = self._port.watch(self._resource, stream.scope or None, self._selector, stream.version, opened=opened)
+        try:
+            async with aclosing(watch) as changes:
+                async for change in changes:
+                    self._works(stream)
+                    self._take(change.object, partial(self._cache.apply, stream.scope, change))
+                    stream.version = change.object["metadata"]["resourceVersion"]
+        finally:
+            lasted = bool(begun) and self._clock() - begun[0] >= _SHORT
+            if lasted:
                 stream.backoff.reset()
-                self._take(change.object, partial(self._cache.apply, stream.scope, change))
-                stream.version = change.object["metadata"]["resourceVersion"]
+        return lasted
 
     def _take(self, object: Object, step: Callable[[], Changed | None]) -> None:
         """Do ``step`` with ``object``; one that cannot be read stops nobody else's search."""
