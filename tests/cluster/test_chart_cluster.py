@@ -155,7 +155,9 @@ def test_the_key_stays_through_upgrades(plane: ControlPlane, helm: Helm, install
         return str(secret["data"]["key"])
 
     first = key()
-    helm("upgrade", "archsearch", str(CHART), "--namespace", installed, values={"operator": {"resyncSeconds": 5}})
+    upgrade = ("upgrade", "archsearch", str(CHART), "--namespace", installed)
+    helm(*upgrade, values={"operator": {"resyncSeconds": 5}})
+    helm(*upgrade, "--reset-then-reuse-values")
     assert key() == first
     flags = plane.get("deployment", OPERATOR, "--namespace", installed)["spec"]["template"]["spec"]["containers"][0][
         "args"

@@ -147,3 +147,12 @@ def test_everything_names_nearly_every_key() -> None:
         "images.operator.repository", "images.operator.digest", "images.controller.repository", "images.controller.tag",
         "images.trial.digest", "networkPolicy.enabled", "metrics.dashboards.labels",
     }  # fmt: skip
+
+
+def test_every_value_that_the_page_names_is_one() -> None:
+    page = (chart.ROOT / "docs" / "kubernetes.md").read_text()
+    named = set(re.findall(r"--set '?([\w.]+)=", page))
+    tops = "|".join(VALUES)
+    named |= set(re.findall(rf"`((?:{tops})\.\w+(?:\.\w+)*)(?:=\w+)?[`:]", page))
+    assert len(named) > 10
+    assert named <= set(properties(SCHEMA))
