@@ -12,6 +12,7 @@ from kube.control_plane import ControlPlane
 from kubernetes.aio.config import incluster_config
 
 from archsearch.operator.client import PAGE, KubernetesPort, connect
+from archsearch.operator.connecting import configuration_from
 from archsearch.operator.names import FIELD_MANAGER
 from archsearch.operator.port import (
     JOB,
@@ -194,6 +195,14 @@ async def test_a_quota_that_is_used_up_is_rejected(
     with pytest.raises(Rejected, match="exceeded quota: none") as refused:
         await port.create(JOB, job(namespace, "a"))
     assert refused.value.status == 403
+
+
+async def test_two_ports_of_one_configuration_have_connections_of_their_own(control_plane: ControlPlane) -> None:
+    configuration = await configuration_from(control_plane.kubeconfig, None)
+    async with KubernetesPort(configuration) as one:
+        async with KubernetesPort(configuration) as other:
+            await other.list(JOB, "default")
+        await one.list(JOB, "default")
 
 
 async def test_a_missing_right_is_rejected_and_says_which(control_plane: ControlPlane, namespace: str) -> None:

@@ -231,6 +231,28 @@ async def test_what_was_deleted_during_an_outage_is_told_after_it_though_the_api
         await seen.until(lambda: (namespace, "u", "new") in seen.changes)
 
 
+async def test_a_quiet_cluster_is_no_problem_and_the_watch_is_known_to_live(
+    control_plane: ControlPlane, port: KubernetesPort, namespace: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    watches: asyncio.Queue[int] = asyncio.Queue()
+
+    def count(verb: str, resource: str, status: int) -> None:
+        if verb == "watch":
+            watches.put_nowait(status)
+
+    seen = Seen()
+    async with (
+        asyncio.timeout(30),
+        await connect(control_plane.kubeconfig, idle=1.2, on_call=count) as impatient,
+        watching(impatient, seen) as watcher,
+    ):
+        assert [await watches.get() for _ in range(3)] == [200, 200, 200]  # begun anew after each silence
+        assert watcher.last_event_age() < 1
+        await port.create(CONFIG_MAP, config_map(namespace, "late", "u"))
+        await seen.until(lambda: (namespace, "u", "late") in seen.changes)
+    assert caplog.text == ""
+
+
 async def test_a_pod_that_is_gone_with_its_report_stays_until_it_is_forgotten(
     port: KubernetesPort, namespace: str
 ) -> None:

@@ -1,5 +1,6 @@
 """Where the API server is and who we are: a kubeconfig, or the service account of the pod that we run in."""
 
+import copy
 import socket
 from pathlib import Path
 
@@ -48,6 +49,7 @@ def client_of(configuration: Configuration) -> tuple[ApiClient, aiohttp.TCPConne
     Raises:
         ClusterError: a certificate or a key cannot be used.
     """
+    configuration = copy.copy(configuration)  # several clients may be made of one, each with connections of its own
     try:
         client = ApiClient(configuration)
     except (OSError, ValueError) as error:  # ssl.SSLError is an OSError

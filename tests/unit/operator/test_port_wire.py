@@ -102,13 +102,25 @@ async def test_a_server_that_never_answers_is_unavailable_within_the_deadline(se
                 await call
 
 
-@pytest.mark.parametrize("handler", [silence, silence_after_the_head])
-async def test_a_watch_that_falls_silent_is_unavailable(serve: Serve, handler: Handler) -> None:
-    port = await serve(handler)
+async def test_a_watch_that_is_never_begun_is_unavailable(serve: Serve) -> None:
+    port = await serve(silence)
+    opened: list[bool] = []
     async with asyncio.timeout(5):
         with pytest.raises(Unavailable, match="in time"):
-            async with aclosing(port.watch(JOB, "n", "", "1")) as changes:
+            async with aclosing(port.watch(JOB, "n", "", "1", opened=lambda: opened.append(True))) as changes:
                 await anext(changes)
+    assert opened == []
+
+
+async def test_a_watch_that_falls_silent_ends_so_that_it_is_begun_anew(serve: Serve) -> None:
+    port = await serve(silence_after_the_head)
+    opened: list[bool] = []
+    async with (
+        asyncio.timeout(5),
+        aclosing(port.watch(JOB, "n", "", "1", opened=lambda: opened.append(True))) as changes,
+    ):
+        assert [change async for change in changes] == []
+    assert opened == [True]
 
 
 @pytest.mark.parametrize(
