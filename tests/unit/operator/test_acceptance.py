@@ -155,7 +155,7 @@ def mounting(path: str) -> dict[str, Any]:
     ("spec", "fragment"),
     [
         (image_spec({"imageFolder": {"folder": "pets"}}), 'imageFolder.folder: "pets" is relative'),
-        (image_spec({"imageFolder": {"folder": "/home/me/pets"}}), "no volumeMount of spec.trial.podTemplate holds it"),
+        (image_spec({"imageFolder": {"folder": "/pets/mine"}}), "no volumeMount of spec.trial.podTemplate holds it"),
         (image_spec({"cifar10": {"folder": "/data"}}, podTemplate=mounting("/database")), "no volumeMount"),
         (image_spec({"fashionMnist": {"folder": "/data"}}), "dataset.fashionMnist.folder"),
         (image_spec({"imageFolder": {"folder": "/d"}}, podTemplate={"spec": {"containers": [7, {}]}}), "volumeMount"),

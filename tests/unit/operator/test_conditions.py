@@ -73,4 +73,4 @@ def test_find_and_holds() -> None:
 def test_times_are_utc_and_need_a_zone() -> None:
     assert rfc3339(datetime(2026, 1, 31, 13, tzinfo=timezone(timedelta(hours=1)))) == "2026-01-31T12:00:00Z"
     with pytest.raises(ValueError, match="no time zone"):
-        rfc3339(datetime(2026, 1, 31))  # noqa: DTZ001 - that is the point
+        rfc3339(datetime(2026, 1, 31))
