@@ -24,6 +24,8 @@ DEFINITIONS = ("architecturesearches.archsearch.io", "architecturetrials.archsea
 OPERATOR = "archsearch-operator"
 EXAMPLES = sorted((chart.ROOT / "examples" / "kubernetes").glob("*.yaml"))
 Helm = Callable[..., str]
+# The API server now and then takes a minute to delete a definition that has just been changed: it tries again ever later.
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +57,7 @@ def helm(plane: ControlPlane) -> Iterator[Helm]:
     yield run
     for release in json.loads(run("list", "--all-namespaces", "--all", "--output", "json")):
         run("uninstall", release["name"], "--namespace", release["namespace"])
-    plane.kubectl("delete", "customresourcedefinition", *DEFINITIONS, "--ignore-not-found", "--timeout=60s")
+    plane.kubectl("delete", "customresourcedefinition", *DEFINITIONS, "--ignore-not-found", "--timeout=200s")
 
 
 _numbers = itertools.count(1)
