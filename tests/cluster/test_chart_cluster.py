@@ -24,7 +24,7 @@ DEFINITIONS = ("architecturesearches.archsearch.io", "architecturetrials.archsea
 OPERATOR = "archsearch-operator"
 EXAMPLES = sorted((chart.ROOT / "examples" / "kubernetes").glob("*.yaml"))
 Helm = Callable[..., str]
-# The API server now and then takes a minute to delete a definition that has just been changed: it tries again ever later.
+# The API server once took more than a minute to delete a definition, on a busy machine.
 pytestmark = pytest.mark.timeout(300)
 
 
