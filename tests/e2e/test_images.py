@@ -79,7 +79,7 @@ def test_a_bare_job_of_the_trial_image_trains_a_child_and_reports(node: Node, na
 
 
 def test_a_training_child_ends_at_once_when_its_pod_is_deleted(node: Node, namespace: str) -> None:
-    environment = {"ARCHSEARCH_TRIAL": trial(100_000), "ARCHSEARCH_REPORT": "/dev/termination-log"}
+    environment = {"ARCHSEARCH_TRIAL": trial(10_000), "ARCHSEARCH_REPORT": "/dev/termination-log"}
     start(node, namespace, pod(node.images["trial"], environment))
     node.wait_until(lambda: '"epoch": 1,' in log_of(node, namespace), "the first epoch", 120)
     assert seconds_to_delete(node, namespace) < AT_ONCE
@@ -136,7 +136,7 @@ def test_two_builds_of_the_same_files_are_the_same_image(node: Node, tmp_path: P
         "BASE_IMAGE": node.base_image,
         "BUILDER": "buildah",
         "SOURCE_DATE_EPOCH": "1",
-        "REGISTRY": "localhost/twice",
+        "REGISTRY": "localhost/two",
     }
     ids = []
     for _ in range(2):

@@ -26,7 +26,10 @@ PACKAGES = (
 """The base of all three: Debian's Python with its CPU build of torch."""
 _LEAVE_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*")
 _REFERENCE = "org.opencontainers.image.ref.name"
-_CONTEXT = ("core", "operator", "controller_image", "trial_image", "requirements", "tools", "pyproject.toml", "LICENSE")
+_CONTEXT = (
+    *("core", "requirements/core.txt", "pyproject.toml", "LICENSE", ".dockerignore"),
+    *("tools/images", "tools/image_install", "tools/image_requirements.py", "tools/image_torch"),
+)
 
 
 class Images:
@@ -39,13 +42,13 @@ class Images:
     def build(self) -> dict[str, str]:
         """Names of the images by room, pause's among them, all of them built."""
         base = self.base()
-        fingerprint = _fingerprint(base)
-        names = {room: name for room in ROOMS if (name := self._kept(room, fingerprint))}
+        made_of = {room: _fingerprint(base, room) for room in ROOMS}
+        names = {room: name for room in ROOMS if (name := self._kept(room, made_of[room]))}
         missing = [room for room in ROOMS if room not in names]
         if missing:
             told = _run([ROOT / "tools" / "images", *missing], BASE_IMAGE=base, BUILDER="buildah", REGISTRY="localhost")
             names |= dict(zip(missing, told.split(), strict=True))
-            self._notes.write_text(json.dumps({"made of": fingerprint, "ids": {r: _id(n) for r, n in names.items()}}))
+            self._notes.write_text(json.dumps({room: [made_of[room], _id(name)] for room, name in names.items()}))
         if not _id(PAUSE_IMAGE):
             dockerfile = self._layout.cache / "pause.Dockerfile"
             dockerfile.write_text(f'FROM {base}\nENTRYPOINT ["/usr/bin/sleep", "infinity"]\nCMD []\n')
@@ -99,7 +102,7 @@ class Images:
         except (OSError, ValueError):
             return None
         name = f"localhost/archsearch/{room}:{_version()}"
-        return name if notes["made of"] == fingerprint and notes["ids"].get(room) == (_id(name) or "-") else None
+        return name if notes.get(room) == [fingerprint, _id(name)] else None
 
 
 def _version() -> str:
@@ -107,10 +110,10 @@ def _version() -> str:
     return next(line for line in lines if line.startswith("version = ")).split('"')[1]
 
 
-def _fingerprint(base: str) -> str:
+def _fingerprint(base: str, room: str) -> str:
     """Of everything that an image is made of."""
     total = hashlib.sha256(base.encode())
-    for top in _CONTEXT:
+    for top in (*_CONTEXT, ROOMS[room], f"requirements/{room}.txt"):
         files = [ROOT / top] if (ROOT / top).is_file() else (ROOT / top).rglob("*")
         for file in sorted(path for path in files if path.is_file() and "__pycache__" not in path.parts):
             total.update(f"{file.relative_to(ROOT)} {hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())

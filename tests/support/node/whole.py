@@ -20,6 +20,7 @@ from node.layout import API_SERVICE, NODE, NODE_ADDRESS, Layout, default
 from node.requirements import program
 
 _KUBERNETES = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy")
+_TABLES = "xtables-nft-multi"
 # Callers first, so that nobody complains; containers go between the kubelet and containerd.
 _STOP_FIRST = ("kubelet", "kube-proxy", "kube-scheduler", "kube-controller-manager")
 _STOP_LAST = ("containerd", "kube-apiserver", "etcd")
