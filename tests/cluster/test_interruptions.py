@@ -32,9 +32,9 @@ async def result(plane: ControlPlane, namespace: str, name: str) -> tuple[object
 
 async def reached(plane: ControlPlane, namespace: str, name: str, children: int) -> None:
     """Wait until so many children have a reward that is in the ledger."""
-    flags = ("--for=jsonpath={.status.phase}=Succeeded", "--timeout=60s")
+    flags = ("--for=jsonpath={.status.phase}=Succeeded", "--timeout=150s")
     trial = f"archtrial/{name}-{children - 1:06d}"
-    await kubectl(plane, "wait", "-n", namespace, "--for=create", "--timeout=60s", trial)
+    await kubectl(plane, "wait", "-n", namespace, "--for=create", "--timeout=150s", trial)
     await kubectl(plane, "wait", "-n", namespace, trial, *flags)
 
 
@@ -50,7 +50,7 @@ async def undisturbed(control_plane: ControlPlane, crds: object, namespace: str,
             await apply(control_plane, manifest("calm", namespace))
             _calm.append(await result(control_plane, namespace, "calm"))
         await kubectl(control_plane, "delete", "archsearch", "calm", "-n", namespace, "--wait")
-        await kubectl(control_plane, "wait", "--for=delete", "-n", namespace, "archtrial", "--all", "--timeout=30s")
+        await kubectl(control_plane, "wait", "--for=delete", "-n", namespace, "archtrial", "--all", "--timeout=90s")
     return _calm[0]
 
 
