@@ -43,6 +43,11 @@ class ControlPlane:
         self._programs: dict[str, Program] = {}
 
     @property
+    def kubectl_program(self) -> Path:
+        """The kubectl that :meth:`kubectl` runs, for what it is not made for (a watch)."""
+        return self._kubectl
+
+    @property
     def authority_file(self) -> Path:
         """PEM file of the authority that signed the API server's certificate."""
         return self.folder / "pki" / "ca.crt"
