@@ -46,9 +46,12 @@ class Images:
         names = {room: name for room in ROOMS if (name := self._kept(room, made_of[room]))}
         missing = [room for room in ROOMS if room not in names]
         if missing:
+            before = {_id(f"localhost/archsearch/{room}:{_version()}") for room in missing} - {None}
             told = _run([ROOT / "tools" / "images", *missing], BASE_IMAGE=base, BUILDER="buildah", REGISTRY="localhost")
             names |= dict(zip(missing, told.split(), strict=True))
             self._notes.write_text(json.dumps({room: [made_of[room], _id(name)] for room, name in names.items()}))
+            for image in before - {_id(name) for name in names.values()}:  # what has lost its name to a newer one
+                subprocess.run(["buildah", "rmi", str(image)], capture_output=True, check=False)
         if not _id(PAUSE_IMAGE):
             dockerfile = self._layout.cache / "pause.Dockerfile"
             dockerfile.write_text(f'FROM {base}\nENTRYPOINT ["/usr/bin/sleep", "infinity"]\nCMD []\n')

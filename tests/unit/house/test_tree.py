@@ -70,6 +70,6 @@ def test_every_make_target_that_a_page_names_exists(page: Path) -> None:
     assert set(re.findall(r"`make ([a-z0-9]+)", page.read_text())) <= targets
 
 
-def test_continuous_integration_runs_make_test_and_nothing_else() -> None:
+def test_continuous_integration_runs_make_test_and_make_e2e_and_nothing_else() -> None:
     lines = [line for line in (ROOT / ".ci" / "run").read_text().splitlines() if line and not line.startswith("#")]
-    assert lines == ["set -eu", 'cd "$(dirname "$0")/.."', "export CI=true", "exec make test"]
+    assert lines == ["set -eu", 'cd "$(dirname "$0")/.."', "export CI=true", "make test", "exec make e2e"]
