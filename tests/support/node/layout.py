@@ -1,8 +1,10 @@
 """Where a node keeps its things, and its addresses."""
 
+import fcntl
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 NODE = "node1"
 """Name of the node."""
@@ -46,6 +48,25 @@ class Layout:
     def namespace(self) -> Path:
         """The network namespace, as a file."""
         return Path("/run/netns") / NETWORK_NAMESPACE
+
+
+class MachineTaken(Exception):  # noqa: N818 - it says what is the matter
+    """Another run has a node on this machine."""
+
+
+def take_the_machine(layout: Layout) -> IO[str]:
+    """Hold the machine until the file that is returned is closed, by the end of this process at the latest.
+
+    Raises:
+        MachineTaken: another process holds it.
+    """
+    lock = layout.run.with_suffix(".lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise MachineTaken("another run has a node on this machine; there can be one at a time") from None
+    return lock
 
 
 def default() -> Layout:

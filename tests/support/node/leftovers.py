@@ -6,12 +6,13 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from node import network
-from node.layout import CNI_NETWORK, Layout, default
+from node.layout import CNI_NETWORK, Layout, MachineTaken, default, take_the_machine
 
 _PATIENCE = 20.0
 SYSCTLS = (
@@ -134,5 +135,15 @@ def _restore_sysctls(layout: Layout) -> None:
         kept.unlink()
 
 
+def main() -> None:
+    """Clear what a killed run has left, for tools/node; a run that goes on is left alone."""
+    layout = default()
+    try:
+        with take_the_machine(layout):
+            clear(layout)
+    except MachineTaken as taken:
+        sys.exit(f"node: {taken}")
+
+
 if __name__ == "__main__":
-    clear(default())
+    main()

@@ -1,6 +1,5 @@
 """A whole node: control plane, scheduler, containerd, kubelet and kube-proxy, each a process of this machine."""
 
-import fcntl
 import json
 import os
 import shutil
@@ -16,7 +15,7 @@ from kube.processes import Program
 
 from node import configuration, flags, leftovers, network
 from node.images import Images
-from node.layout import API_SERVICE, NODE, NODE_ADDRESS, Layout, default
+from node.layout import API_SERVICE, NODE, NODE_ADDRESS, Layout, default, take_the_machine
 from node.requirements import program
 
 _KUBERNETES = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy")
@@ -48,17 +47,19 @@ class Node(ControlPlane):
 
         Raises:
             MissingProgram: a program of Kubernetes has not been built.
+            MachineTaken: another run has a node on this machine.
             ProgramDied: one ended at once; the message has the end of its log.
-            RuntimeError: another run has a node on this machine, or a command failed.
+            RuntimeError: a command failed.
             TimeoutError: something is not ready in a minute.
         """
         programs = {name: find(name) for name in (*_KUBERNETES, "kubectl", "helm")}
         self._kubectl, self._helm = programs["kubectl"], programs["helm"]
-        self._take_the_machine()
+        self._lock = take_the_machine(self.layout)
+        self.layout.cache.mkdir(parents=True, exist_ok=True)
         leftovers.clear(self.layout)
         images = Images(self.layout)
-        self.base_image, names = images.base(), images.build()
         try:
+            self.base_image, names = images.base(), images.build()
             self._start(programs)
             images.give(names, self._ctr())
             self.images = names
@@ -109,16 +110,6 @@ class Node(ControlPlane):
         )
 
     # --- the parts ----------------------------------------------------------------------------------------------------
-
-    def _take_the_machine(self) -> None:
-        self.layout.cache.mkdir(parents=True, exist_ok=True)
-        self._lock = self.layout.run.with_suffix(".lock").open("w")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            self._lock.close()
-            self._lock = None
-            raise RuntimeError("another run has a node on this machine; there can be one at a time") from None
 
     def _start(self, programs: Mapping[str, Path]) -> None:
         """Network, certificates, control plane, scheduler, containerd."""
