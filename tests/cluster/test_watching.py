@@ -97,7 +97,6 @@ async def test_a_cache_has_what_was_there_and_what_came_of_each_search_alone(
         assert watcher.of("default", "u1") == []
         assert "managedFields" not in watcher.of(namespace, "u1")[0]["metadata"]
         assert watcher.alive
-        assert watcher.last_event_age() < 10
 
 
 async def test_only_the_namespaces_asked_for_are_watched(
@@ -200,7 +199,6 @@ async def test_after_an_outage_the_watch_goes_on_where_it_was(
         await port.create(CONFIG_MAP, config_map(namespace, "meanwhile", "u"))
         assert of_names(watcher.of(namespace, "u")) == ["before"]
         assert watcher.alive
-        assert watcher.last_event_age() >= 0.5
 
         await behind.gate.open()
         back = time.monotonic()
@@ -247,7 +245,7 @@ async def test_a_quiet_cluster_is_no_problem_and_the_watch_is_known_to_live(
         watching(impatient, seen) as watcher,
     ):
         assert [await watches.get() for _ in range(3)] == [200, 200, 200]  # begun anew after each silence
-        assert watcher.last_event_age() < 1
+        assert watcher.alive
         await port.create(CONFIG_MAP, config_map(namespace, "late", "u"))
         await seen.until(lambda: (namespace, "u", "late") in seen.changes)
     assert caplog.text == ""

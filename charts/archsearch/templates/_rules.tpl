@@ -24,15 +24,15 @@ verb, no wildcard. A test compares it with what the API server has seen the oper
 - apiGroups: [""]                         # reports of images that can only print
   resources: [pods/log]
   verbs: [get]
-- apiGroups: [""]
+- apiGroups: [""]                         # got where the name is taken: an earlier search's, which is about to go?
   resources: [services]
-  verbs: [create]
+  verbs: [get, create]
 - apiGroups: [""]                         # written, never read: no secret of anybody can be seen by the operator
   resources: [secrets]
   verbs: [create]
 - apiGroups: [networking.k8s.io]
   resources: [networkpolicies]
-  verbs: [create]
+  verbs: [get, create]
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create]

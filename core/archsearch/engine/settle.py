@@ -73,6 +73,8 @@ def _bad_exit(attempt: Attempt) -> _Failure:
         return _Failure(attempt.reason, "stopped by the search, not by a fault of its own", again=True)
     code = attempt.exit_code or 0
     told = "; its report is not believed" if attempt.report else ""
+    if attempt.message is not None:
+        return _Failure("ExitCode", attempt.message, again=True)
     if code < 0:
         name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
         hint = " (out of memory?)" if code == -signal.SIGKILL else ""

@@ -1,5 +1,6 @@
 """Admitting a manifest: what its text says, and what the API server says to the first Job that it would make."""
 
+import asyncio
 import random
 
 from archsearch import space as spaces
@@ -13,15 +14,24 @@ from archsearch.operator.port import JOB, AlreadyExists, Object, Rejected
 from archsearch.operator.shared import SearchRef, Shared
 from archsearch.report import TrialInput
 
+_QUOTA = "exceeded quota"
+"""How the API server begins to say that a ResourceQuota is full; it has no reason of its own."""
 
-async def admit(shared: Shared, ref: SearchRef, object: Object) -> Accepted | Refused:
+
+async def admit(
+    shared: Shared, ref: SearchRef, object: Object, before: ArchitectureSearch | None = None
+) -> Accepted | Refused:
     """The typed search, or why it cannot run: mistakes of the manifest, and a dry run of its first Job.
+
+    ``before`` is the manifest that it runs by: an edit that leaves its Jobs as they are needs no dry run, and counts
+    also where the cluster takes no more Jobs now. A quota that is full refuses no manifest: it is told as long as a Job
+    is refused, and may have room again at any time.
 
     Raises:
         ClusterError: the API server does not answer now.
     """
-    accepted = accept(object)
-    if isinstance(accepted, Refused):
+    accepted = await asyncio.to_thread(accept, object)  # a manifest of a megabyte takes seconds
+    if isinstance(accepted, Refused) or (before is not None and before.spec.trial == accepted.search.spec.trial):
         return accepted
     try:
         job = build_job(accepted.search, ref.uid, ref.uid, sample_start(accepted.search), shared.settings)
@@ -32,7 +42,8 @@ async def admit(shared: Shared, ref: SearchRef, object: Object) -> Accepted | Re
     except AlreadyExists:
         pass  # the first Job is there already: it was accepted once
     except Rejected as error:
-        return dry_run_refused(error)
+        if _QUOTA not in str(error):
+            return dry_run_refused(error)
     return accepted
 
 

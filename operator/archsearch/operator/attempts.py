@@ -1,14 +1,16 @@
 """Attempts of trials as Jobs: started, stopped, observed, and tidied up once their reports are in the ledger."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, MutableMapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from archsearch.api import ArchitectureSearch
 from archsearch.engine.model import Attempt, AttemptState, Phase, Start, Stop
 from archsearch.local.attempts import LOG_END
 from archsearch.operator import names
 from archsearch.operator.cache import is_gone
+from archsearch.operator.clockwork import due_in
 from archsearch.operator.launching import Launching
 from archsearch.operator.observing import Key, Observed, attempt_of, lingering_slots, observe_attempts
 from archsearch.operator.pods import is_over
@@ -18,6 +20,8 @@ from archsearch.operator.recording import Detail, Recording, in_bunches
 from archsearch.operator.shared import SearchRef, Shared
 
 _log = logging.getLogger(__name__)
+_LOG_AGAIN = 2.0
+"""Seconds until a log that cannot be read is asked for again."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,10 @@ class Attempts:
         self._recording = recording
         self._launching = Launching(shared, ref, recording, pinned_image)
         self._logs: dict[Key, bytes] = {}
+        self._lost_logs: set[Key] = set()
+        """Attempts whose pod was gone before its log was read."""
+        self._stops: dict[Key, str] = {}
+        """Why attempts that are not settled have been stopped: their Jobs are gone at once, and say nothing."""
         self._tidied: set[str] = set()
         """Uids of Jobs that are bound to go by themselves."""
         self.times: dict[Key, tuple[int | None, int | None]] = {}
@@ -60,7 +68,7 @@ class Attempts:
         trial_pods = [_as_ended(pod) for pod in pods if pod["metadata"]["labels"].get(names.COMPONENT) == names.TRIAL]
         trial_pods = [pod for pod in trial_pods if not self._is_history(pod)]
         observed = self._look(search, jobs, trial_pods)
-        wanting = [one for one in observed if one.needs_log and one.key not in self._logs]
+        wanting = [one for one in observed if one.needs_log and one.key not in self._lost_logs]
         if wanting:
             await in_bunches([lambda one=one: self._read_log(one) for one in wanting])  # type: ignore[misc]
             observed = self._look(search, jobs, trial_pods)
@@ -72,8 +80,14 @@ class Attempts:
             lingering=lingering_slots(observed, self._recording.ledger),
             running=sum(pod.get("status", {}).get("phase") == "Running" for pod in trial_pods),
             problems=troubles + self._launching.problems,
-            wake_after=self._launching.due_in,
+            wake_after=self._wake_after(observed, jobs, trial_pods),
         )
+
+    def _wake_after(self, observed: Iterable[Observed], jobs: Sequence[Object], pods: Sequence[Object]) -> float | None:
+        """Seconds until the clock alone makes something of what is seen: no event tells of what does not happen."""
+        waits = [self._launching.due_in, *(_LOG_AGAIN for one in observed if one.needs_log)]
+        waits += [due_in(jobs, pods, self._shared.now(), self._shared.settings.node_lost_after)]
+        return min((wait for wait in waits if wait is not None), default=None)
 
     def _jobs(self) -> Sequence[Object]:
         return self._shared.jobs.of(self._ref.namespace, self._ref.uid)
@@ -89,6 +103,7 @@ class Attempts:
             node_lost_after=self._shared.settings.node_lost_after,
             expected=[(trial.index, trial.attempts) for trial in running],
             logs=self._logs,
+            stops=self._stops,
         )
 
     def _is_history(self, pod: Object) -> bool:
@@ -113,15 +128,25 @@ class Attempts:
         assert one.pod is not None
         try:
             read = await self._shared.port.log(self._ref.namespace, one.pod, names.TRIAL_CONTAINER, tail_bytes=LOG_END)
-        except (NotFound, Rejected) as error:
-            # The pod is gone, or its node has thrown the log away: what cannot be read is not there.
+        except NotFound as gone:
+            _log.info("pod %s is gone and its log with it: %s", one.pod, gone)
+            self._lost_logs.add(one.key)
+            return
+        except Rejected as error:
             _log.info("the log of pod %s cannot be read: %s", one.pod, error)
             read = b""
+        except ClusterError as error:
+            # Its node may be away: this one waits, the others go on.
+            _log.info("the log of pod %s cannot be read yet: %s", one.pod, error)
+            return
         self._logs[one.key] = read
 
     async def _beyond_doubt(self, one: Observed) -> Attempt:
         """The fact of one attempt; a Job that seems to be gone is asked for, since a cache may lag behind."""
         attempt = one.attempt
+        if one.key in self._lost_logs:
+            message = "its pod was deleted before its log, and the report in it, was read"
+            return replace(attempt, state=AttemptState.LOST, reason="ReportLost", message=message)
         if attempt.state is not AttemptState.LOST or attempt.reason != "JobMissing":
             return attempt
         if self._launching.has(one.key):
@@ -153,6 +178,7 @@ class Attempts:
         """Stop an attempt: its program gets SIGTERM at once."""
         key = (stop.index, stop.attempt)
         self._launching.drop(key)
+        self._stops[key] = stop.reason
         jobs = [job for job in self._jobs() if attempt_of(job, self._ref.uid) == key]
         for job in jobs:
             await self._stop_job(job, stop.reason)
@@ -194,9 +220,9 @@ class Attempts:
             key = attempt_of(pod, self._ref.uid)
             if key is not None and is_gone(pod) and self._settled(key):
                 self._shared.pods.forget(pod["metadata"]["uid"])
-        for key in [key for key in self.times if self._settled(key)]:
-            del self.times[key]
-            self._logs.pop(key, None)
+        for kept in (self.times, self._logs, self._stops):
+            _drop(kept, self._settled)
+        self._lost_logs = {key for key in self._lost_logs if not self._settled(key)}
 
     def _is_done(self, job: Object) -> bool:
         key = attempt_of(job, self._ref.uid)
@@ -214,6 +240,11 @@ class Attempts:
                 _log.info("Job %s cannot be bound to go yet: %s", metadata["name"], error)
                 return
         self._tidied.add(metadata["uid"])
+
+
+def _drop(kept: MutableMapping[Key, Any], which: Callable[[Key], bool]) -> None:
+    for key in [key for key in kept if which(key)]:
+        del kept[key]
 
 
 def _as_ended(pod: Object) -> Object:

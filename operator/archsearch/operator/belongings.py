@@ -3,17 +3,21 @@
 from archsearch.api import ArchitectureSearch, Strategy
 from archsearch.operator.builders import controller as build
 from archsearch.operator.builders.network import build_network_policies
+from archsearch.operator.leftovers import refuse_stranger
 from archsearch.operator.port import NETWORK_POLICY, SECRET, SERVICE, AlreadyExists, ClusterPort, Object, Resource
 
 
 async def make_belongings(
     port: ClusterPort, search: ArchitectureSearch, uid: str, strategy: Strategy, key: bytes
 ) -> None:
-    """Make what is not there yet. Their content follows from the search and the operator's key, so one that is there is
-    as it should be, and nothing has to be read.
+    """Make what is not there yet.
+
+    Their content follows from the search and the operator's key: one of this search's that is there is as it should be.
+    The Secret's name says whose it is; of the others that has to be read.
 
     Raises:
-        ClusterError: one is refused, or the API server does not answer.
+        Rejected: one is refused, or somebody else's object has its name.
+        ClusterError: one of an earlier search of this name is about to go, or the API server does not answer.
     """
     token = build.token(key, uid)
     wanted: list[tuple[Resource, Object]] = [
@@ -25,4 +29,6 @@ async def make_belongings(
         try:
             await port.create(resource, object)
         except AlreadyExists:
-            continue
+            if resource is not SECRET:
+                metadata = object["metadata"]
+                refuse_stranger(await port.get(resource, metadata["namespace"], metadata["name"]), uid)

@@ -19,6 +19,9 @@ _log = logging.getLogger(__name__)
 _PATIENCE = 120.0
 """Seconds that a running controller may take until it answers; PyTorch takes some of them to be imported."""
 _LONGEST_BACK_OFF = 30.0
+_SETTLED = 5.0
+"""Seconds that a controller must have been there for what went wrong before to be forgotten: one that answers twice and
+dies, again and again, is told of, and is not made anew in a spin."""
 _LIVE = ("Pending", "Running")
 
 
@@ -55,14 +58,20 @@ class ControllerPod:
         self._connecting: asyncio.Task[None] | None = None
         self._failures = 0
         self._not_before = 0.0
+        self._up_since: float | None = None
+        """When the controller that is spoken to first answered."""
         self._tasks: set[asyncio.Task[None]] = set()
         self.caller = Caller(
             self, wake, keep_every, lambda seconds: shared.metrics.proposed(ref.namespace, ref.name, seconds)
         )
         self.problem: Problem | None = None
         """Why there is no controller to speak to, where that is more than a matter of seconds."""
-        self.started = 0
-        """Pods made by this operator."""
+        self.replacements: list[tuple[str, str]] = []
+        """Pods made in place of one that is gone, and why, not yet told."""
+        self._gone: str | None = None
+        """Why the pod before is gone, until there is another."""
+        self._retired = ""
+        """Uid of the pod that we have deleted ourselves, for a reason that has been told."""
 
     @property
     def up(self) -> bool:
@@ -103,7 +112,16 @@ class ControllerPod:
             return await self._make()
         self._pod = chosen
         self._connect_once_it_runs()
-        return None
+        return self._forgets_in()
+
+    def _forgets_in(self) -> float | None:
+        """Forget what went wrong once this one has been there for a while; seconds until then, where that is due."""
+        if not self._failures or self._up_since is None:
+            return None
+        wait = self._up_since + _SETTLED - self._shared.monotonic()
+        if wait <= 0 and not self.caller.busy:
+            self._failures, self.problem = 0, None
+        return wait if wait > 0 else None
 
     def _is_live(self, pod: Object) -> bool:
         metadata, status = pod["metadata"], pod.get("status", {})
@@ -134,7 +152,9 @@ class ControllerPod:
             return self._not_before - self._shared.monotonic()
         self._shared.pods.put(made)
         self._pod = made
-        self.started += 1
+        if self._gone is not None:
+            self.replacements.append((made["metadata"]["name"], self._gone))
+            self._gone = None
         self._shared.metrics.controller_started(self._ref.namespace, self._ref.name)
         return None
 
@@ -143,14 +163,17 @@ class ControllerPod:
         assert self._pod is not None
         gone = next((pod for pod in pods if _uid(pod) == _uid(self._pod)), self._pod)
         _log.info("controller pod %s of %s is gone", gone["metadata"]["name"], self._ref.name)
-        if self._failures:
-            self.problem = Problem("ControllerFailed", _why(gone), gone["metadata"]["name"], None)
+        self._gone = _why(gone)
+        if _uid(gone) == self._retired and self.problem is not None:
+            self._gone = self.problem.message
+        elif self._failures:
+            self.problem = Problem("ControllerFailed", self._gone, gone["metadata"]["name"], None)
         self._back_off()
         self._pod = None
         await self._hang_up()
 
     def _back_off(self) -> None:
-        """The first one that is lost is replaced at once, those after it ever later, until one answers a call."""
+        """The first one that is lost is replaced at once, those after it ever later, until one lasts."""
         delay = 0.0 if self._failures == 0 else min(_LONGEST_BACK_OFF, 0.5 * 2**self._failures)
         self._failures += 1
         self._not_before = self._shared.monotonic() + delay
@@ -186,12 +209,16 @@ class ControllerPod:
                     client = self._client or ControllerClient(self._reach.url, self._token)
                     self._client = client
                     await self.caller.connect(client)
+                    self._up_since = self._shared.monotonic()
                     return
                 except (ControllerError, OSError) as error:
                     _log.debug("controller of %s does not answer yet: %s", self._ref.name, error)
                 await asyncio.sleep(pause)
                 pause = min(1.0, pause * 1.5)
-            _log.warning("controller pod %s does not answer; it is replaced", pod["metadata"]["name"])
+            message = f"the controller runs and does not answer for {_PATIENCE:.0f} s"
+            self.problem = Problem("ControllerFailed", message, pod["metadata"]["name"], None)
+            self._retired = _uid(pod)
+            _log.warning("controller pod %s: %s; it is replaced", pod["metadata"]["name"], message)
             await self._delete(pod)
         except ClusterError as error:
             _log.warning("controller pod %s cannot be replaced yet: %s", pod["metadata"]["name"], error)
@@ -206,6 +233,7 @@ class ControllerPod:
         if self._connecting is not None:
             self._connecting.cancel()
             await asyncio.wait({self._connecting})
+        self._up_since = None
         client, self._client = self._client, None
         if client is not None:
             await client.close()
@@ -223,9 +251,7 @@ class ControllerPod:
     # --- what its caller hears ----------------------------------------------------------------------------------------
 
     def answered(self) -> None:
-        """A call was answered: whatever died before, this one works."""
-        self._failures = 0
-        self.problem = None
+        """A call was answered; whether that lasts is seen in time (:meth:`ensure`)."""
 
     def unusable(self, error: ControllerError) -> None:
         """It may be dead, which the watch will say, or cut off: ask for its health until it answers or is replaced."""
@@ -250,6 +276,7 @@ class ControllerPod:
     def _replace(self) -> None:
         self._failures = max(1, self._failures)
         if self._pod is not None:
+            self._retired = _uid(self._pod)
             self._spawn(self._delete_quietly(self._pod))
 
     async def _delete_quietly(self, pod: Object) -> None:
@@ -285,4 +312,4 @@ def _why(pod: Object) -> str:
         if ended:
             said = str(ended.get("message") or ended.get("reason") or "").strip()
             return f"the controller ended with exit code {ended.get('exitCode')}: {said[-2000:]}"
-    return "the controller pod was deleted or lost again and again"
+    return f"controller pod {pod['metadata']['name']} was deleted or lost"

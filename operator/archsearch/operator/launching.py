@@ -9,6 +9,7 @@ from archsearch.engine.model import Phase, Start
 from archsearch.operator import names
 from archsearch.operator.builders.job import build_job
 from archsearch.operator.builders.refusing import PodTemplateError, TrialInputError
+from archsearch.operator.leftovers import refuse_stranger
 from archsearch.operator.observing import Key
 from archsearch.operator.port import JOB, AlreadyExists, ClusterError, Object, Rejected
 from archsearch.operator.problems import Problem
@@ -87,20 +88,18 @@ class Launching:
             _log.info("the Job of %s cannot be made yet: %s", key, error)
             self._later(key, None)
         else:
-            if made is not None:
-                self._shared.jobs.put(made)
-                del self._waiting[key]
+            self._shared.jobs.put(made)
+            del self._waiting[key]
 
-    async def _create(self, job: Object) -> Object | None:
-        """The Job, made now or by an earlier call whose answer was lost; None: the name is another search's still."""
+    async def _create(self, job: Object) -> Object:
+        """The Job, made now or by an earlier call whose answer was lost."""
         try:
             return await self._shared.port.create(JOB, job)
         except AlreadyExists:
             metadata = job["metadata"]
             there = await self._shared.port.get(JOB, metadata["namespace"], metadata["name"])
-            if there["metadata"].get("labels", {}).get(names.SEARCH_UID_LABEL) == self._ref.uid:
-                return there
-            raise Rejected(f"{metadata['name']} is there already and is not of this search", 409) from None
+            refuse_stranger(there, self._ref.uid)
+            return there
 
     def _later(self, key: Key, refusal: str | None) -> None:
         one = self._waiting[key]

@@ -33,10 +33,14 @@ class SearchLoop:
         self._object = search
         self._woken = asyncio.Event()
         self._woken_at: float | None = None
-        self._last_pass = shared.monotonic()
+        self._last_pass = self._looked = shared.monotonic()
         self._failures = 0
         self._generation = -1
-        """Generation of the manifest that was accepted or refused last."""
+        """Generation of the manifest that was accepted last."""
+        self._refused = -1
+        """Generation of the manifest that was refused last, where none was accepted since."""
+        self._retry = 0.0
+        """When it is looked at again: what the cluster refuses today it may accept tomorrow."""
         self._running: Running | None = None
         self._teller: Teller | None = None
 
@@ -73,6 +77,7 @@ class SearchLoop:
         finally:
             if self._running is not None:
                 await self._running.close()
+            self._shared.pods.forget_all(self._ref.namespace, self._ref.uid)
             self._shared.metrics.forget(self._ref.namespace, self._ref.name)
 
     async def _wait(self, seconds: float) -> None:
@@ -83,16 +88,17 @@ class SearchLoop:
         self._woken.clear()
         if woken is not None:
             self._shared.metrics.queued(self._shared.monotonic() - woken)
-        else:
+        if self._shared.monotonic() - self._looked >= self._shared.settings.resync:
             await self._look_again()
 
     async def _look_again(self) -> None:
-        """Nothing woke it: an event may have been missed (a watch that broke), so read the search itself."""
+        """Now and then the search itself is read: an event may have been missed (a watch that broke)."""
         with contextlib.suppress(ClusterError):
             try:
                 self.update(await self._shared.port.get(SEARCH, self._ref.namespace, self._ref.name))
             except NotFound:
                 self._object = {"metadata": {"uid": ""}}
+            self._looked = self._shared.monotonic()
 
     async def _guarded(self) -> float | None:
         """A pass, and the seconds until the next; None: the search is gone. Raises nothing but a cancellation."""
@@ -127,18 +133,24 @@ class SearchLoop:
         if metadata["uid"] != self._ref.uid or "deletionTimestamp" in metadata:
             raise SearchGone(self._ref.name)
         generation = int(metadata.get("generation", 0))
-        if generation != self._generation or self._running is None:
+        if generation != self._generation and (generation != self._refused or self._shared.monotonic() >= self._retry):
             refused = await self._take(self._object, generation)
-            if refused is not None:
+            self._refused = -1 if refused is None else generation
+            self._retry = self._shared.monotonic() + self._shared.settings.resync
+            if refused is not None and self._running is not None:
+                self._running.refuse(refused, generation)
+            elif refused is not None:
                 await self._tell_refused(refused)
-                return self._shared.settings.resync
-        assert self._running is not None
+        if self._running is None:
+            return self._shared.settings.resync
+        # One that runs goes on by its manifest before, where an edit of it is refused.
         wait = await self._running.step()
         return self._shared.settings.resync if wait is None else wait
 
     async def _take(self, object: Object, generation: int) -> Refused | None:
         """Accept a new or edited manifest; a search that was running goes on with it."""
-        admitted = await admit(self._shared, self._ref, object)
+        known = None if self._running is None else self._running.search
+        admitted = await admit(self._shared, self._ref, object, known)
         if isinstance(admitted, Refused):
             return admitted
         teller = await self._known()

@@ -6,7 +6,6 @@ from archsearch.api import GROUP
 from archsearch.engine.running import trial_name
 
 SEARCHES = "architecturesearches"
-TRIALS = "architecturetrials"
 
 MANAGED_BY = "app.kubernetes.io/managed-by"
 MANAGER = "archsearch"

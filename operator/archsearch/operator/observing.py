@@ -15,7 +15,6 @@ from archsearch.operator.fields import field, integer, mapping, text
 from archsearch.operator.pods import (
     PodView,
     choose,
-    gone,
     is_over,
     stopped_by_disruption,
     view,
@@ -48,11 +47,6 @@ class Observed:
     """When its program wrote the report, likewise."""
     pod: str | None = None
     """Name of its pod."""
-    pod_uid: str | None = None
-    job_uid: str | None = None
-    """Uid of its Job; None: there is none."""
-    job_has_ttl: bool = False
-    """Whether the Job is already bound to go (ttlSecondsAfterFinished)."""
 
     @property
     def key(self) -> Key:
@@ -75,6 +69,7 @@ def observe_attempts(
     node_lost_after: float,
     expected: Iterable[Key] = (),
     logs: Mapping[Key, bytes] | None = None,
+    stops: Mapping[Key, str] | None = None,
 ) -> tuple[Observed, ...]:
     """Every attempt of a search that can be seen, and those ``expected`` that cannot, by index and attempt.
 
@@ -90,6 +85,7 @@ def observe_attempts(
         node_lost_after: seconds after which a pod that should be gone and is not counts as lost with its node.
         expected: the last attempt of every trial that the ledger says is running.
         logs: the end of the log of each attempt whose log has been read.
+        stops: why we have stopped attempts: their Jobs, which say so too, may be gone.
     """
     job_of = {key: job for job in jobs if (key := attempt_of(job, search_uid)) is not None}
     pods_of: dict[Key, list[Object]] = {}
@@ -105,6 +101,7 @@ def observe_attempts(
             search=search,
             node_lost_after=node_lost_after,
             log=(logs or {}).get(key),
+            stop=(stops or {}).get(key),
         )
         for key in sorted({*job_of, *pods_of, *expected})
     )
@@ -141,26 +138,24 @@ def observe_attempt(
     search: ArchitectureSearch,
     node_lost_after: float,
     log: bytes | None,
+    stop: str | None = None,
 ) -> Observed:
     """One attempt, from its Job and its pods; arguments as in :func:`observe_attempts`.
 
     An attempt whose Job and pods are all gone is LOST (JobMissing): whoever has just created a Job must not ask
     before the Job is in what is observed.
     """
-    stop = text(job, "metadata", "annotations", names.STOP_REASON)  # a tombstone still says it
-    job = None if job is None or gone(job) else job
+    stop = text(job, "metadata", "annotations", names.STOP_REASON) or stop
     from_log = search.spec.trial.report.source is ReportSource.LOG
     views = [view(pod, now, node_lost_after) for pod in pods]
     pod = choose(views, from_log=from_log)
     found = Observed(
         _attempt(Attempt(index, attempt, AttemptState.RUNNING), job, pod, stop, search, now, log if from_log else None),
         holds_slot=any(not one.terminal and not one.lost for one in views) or (not views and _pod_to_come(job)),
-        job_uid=text(job, "metadata", "uid"),
-        job_has_ttl=integer(job, "spec", "ttlSecondsAfterFinished") is not None,
     )
     if pod is None:
         return found
-    found = replace(found, node=pod.node, pod=pod.name, pod_uid=pod.uid)
+    found = replace(found, node=pod.node, pod=pod.name)
     if from_log and log is None and pod.terminated is not None and not stopped_by_disruption(pod):
         running = replace(found.attempt, state=AttemptState.RUNNING, exit_code=None, reason=None, message=None)
         return replace(found, attempt=running, needs_log=True)

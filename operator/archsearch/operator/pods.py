@@ -138,8 +138,11 @@ def stopped_by_disruption(pod: PodView) -> bool:
     Times are whole seconds: a program that ended in the second of the disruption counts as ended by it, which costs a
     further attempt and no retry.
     """
-    if pod.terminated is not None and integer(pod.terminated, "exitCode") == 0:
-        return False
+    return not (pod.terminated is not None and integer(pod.terminated, "exitCode") == 0) and taken_away(pod)
+
+
+def taken_away(pod: PodView) -> bool:
+    """Whether the pod was taken from its program before that had ended, however it ended then."""
     known = [pod.deleted] if pod.deleted is not None else []
     if pod.disruption is not None:
         if pod.disruption.since is None:

@@ -5,7 +5,7 @@ refuses) is not seen here, but for its trace: a Job that has no pod although it 
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -33,7 +33,7 @@ _PULL = (
 _CONFIG = ("CreateContainerConfigError", "CreateContainerError", "PostStartHookError", "RunContainerError")
 _BACK_OFF = re.compile(r'^Back-off pulling image "[^"]*"(: )?')
 _LONGEST = 1024
-_PATIENCE = timedelta(seconds=5)
+NO_POD_AFTER = timedelta(seconds=5)
 """A Job has its pod within a fraction of a second; a cluster that is this late says that something refuses it."""
 _LATEST = datetime.max
 
@@ -61,9 +61,7 @@ def problems(pods: Iterable[Object], jobs: Iterable[Object] = (), now: datetime 
     found = [problem for pod in pods if not _gone(pod) for problem in _of_pod(pod)]
     if now is not None:
         owners = {text(owner, "uid") for pod in pods for owner in items(pod, "metadata", "ownerReferences")}
-        found += [
-            problem for job in jobs if text(job, "metadata", "uid") not in owners for problem in _of_job(job, now)
-        ]
+        found += [problem for job in jobs for problem in _of_job(job, owners, now)]
     first: dict[tuple[str, str], Problem] = {}
     for problem in sorted(found, key=_age):
         first.setdefault((problem.reason, problem.message), problem)
@@ -110,11 +108,20 @@ def _of_container(container: Mapping[str, Any], image: object, pod: str, since: 
         yield Problem(CONTAINER_CONFIG_FAILED, _clean(text_), pod, since)
 
 
-def _of_job(job: Object, now: datetime) -> Iterator[Problem]:
-    """A Job that runs (Kueue's suspended ones wait, which is no problem) and has no pod."""
-    since = time(job, "status", "startTime") or time(job, "metadata", "creationTimestamp")
+def lacks_pod_since(job: Object, owners: Collection[str | None]) -> datetime | None:
+    """Since when a Job runs without a pod; None: it has one, is over, or waits (as Kueue's suspended ones do).
+
+    ``owners`` are the uids of whatever owns pods.
+    """
     waits = field(job, "spec", "suspend") is True or field(job, "metadata", "deletionTimestamp") is not None
-    if since is None or waits or is_over(job) or now - since < _PATIENCE:
+    if waits or is_over(job) or text(job, "metadata", "uid") in owners:
+        return None
+    return time(job, "status", "startTime") or time(job, "metadata", "creationTimestamp")
+
+
+def _of_job(job: Object, owners: Collection[str | None], now: datetime) -> Iterator[Problem]:
+    since = lacks_pod_since(job, owners)
+    if since is None or now - since < NO_POD_AFTER:
         return
     name = text(job, "metadata", "name") or ""
     message = "Jobs have no pod: a quota or an admission rule of the cluster refuses it (kubectl describe job says why)"

@@ -100,12 +100,14 @@ class Operator:
             for watch in watches:
                 watch.cancel()
             await asyncio.wait(watches)
+            # Its watches are dead: a probe that looked at them would have a standby restarted.
+            self._shared = self._searches = None
             self._metrics.lease(held=False)
 
     def _watchers(self, port: KubernetesPort) -> tuple[Watcher, Watcher]:
         def changed(namespace: str, uid: str, object: Object) -> None:
             if self._searches is not None:
-                self._searches.wake(uid)
+                self._searches.wake(namespace, uid)
 
         spaces = self._settings.namespaces
         jobs = Watcher(port, JOB, trim=trim_job, changed=changed, namespaces=spaces)

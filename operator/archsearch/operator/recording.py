@@ -8,8 +8,9 @@ from archsearch.engine.ledger import Ledger
 from archsearch.engine.model import Trial
 from archsearch.engine.running import trial_name
 from archsearch.operator import names
-from archsearch.operator.codec import read_trial, trial_object, trial_status
-from archsearch.operator.port import SEARCH, TRIAL, AlreadyExists, NotFound, Object
+from archsearch.operator.codec import LedgerObjectError, read_trial, trial_object, trial_status
+from archsearch.operator.leftovers import refuse_stranger
+from archsearch.operator.port import SEARCH, TRIAL, AlreadyExists, Conflict, NotFound, Object, Rejected
 from archsearch.operator.shared import SearchRef, Shared
 from archsearch.space.base import Space
 
@@ -105,10 +106,13 @@ class Recording:
 
     async def _stored(self, trial: Trial) -> Object:
         stored = await self._shared.port.get(TRIAL, self._ref.namespace, trial_name(self._ref.name, trial.index))
-        owner = stored["metadata"].get("labels", {}).get(names.SEARCH_UID_LABEL)
-        if owner != self._ref.uid:
-            # Of an earlier search of this name; garbage collection is about to take it away.
-            raise LedgerMoved(f"{stored['metadata']['name']} belongs to another search ({owner}) and is going away")
+        try:
+            refuse_stranger(stored, self._ref.uid)
+        except Conflict as leaving:
+            raise LedgerMoved(str(leaving)) from None
+        except Rejected as stays:
+            field = f'metadata.labels["{names.SEARCH_UID_LABEL}"]'
+            raise LedgerObjectError(stored["metadata"]["name"], field, str(stays)) from None
         return stored
 
     async def _patch(self, trial: Trial) -> None:

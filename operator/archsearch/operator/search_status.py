@@ -21,6 +21,7 @@ __all__ = ["View", "outcome_of", "patch_of", "read_status", "refused_status", "s
 WARNINGS = 32
 """Warnings that are kept; the oldest give way."""
 _LONGEST_WARNING = 4096
+_BEFORE = "until this is mended the search goes on by its manifest before"
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,8 @@ class View:
     """Of this pass; those told before may be among them."""
     diverged: str | None = None
     """What a replay gave otherwise than the ledger has it; "": the last replay agreed; None: there was none."""
+    refused: Refused | None = None
+    """Why an edit of the manifest is refused; the search goes on by the one before."""
 
 
 def status_of(view: View) -> SearchStatus:
@@ -100,9 +103,16 @@ def outcome_of(status: SearchStatus) -> Outcome | None:
     return None
 
 
+def judged_at(status: SearchStatus) -> int | None:
+    """Generation of the manifest by which the search of ``status`` has ended; None: it has not."""
+    kinds = (ConditionType.SUCCEEDED, ConditionType.FAILED)
+    held = (found for kind in kinds if (found := find(status.conditions, kind)) is not None and holds((found,), kind))
+    return next((found.observed_generation for found in held), None)
+
+
 def _conditions(view: View) -> tuple[Wanted, ...]:
     return (
-        true(ConditionType.READY, "Accepted", "the manifest is accepted"),
+        _ready(view.refused),
         progressing(
             view.search.spec,
             Activity(len(view.scores), view.scores.running, view.running, view.controller_up),
@@ -113,6 +123,12 @@ def _conditions(view: View) -> tuple[Wanted, ...]:
         *_ends(view.outcome),
         _diverged(view.previous.conditions, view.diverged),
     )
+
+
+def _ready(refused: Refused | None) -> Wanted:
+    if refused is None:
+        return true(ConditionType.READY, "Accepted", "the manifest is accepted")
+    return false(ConditionType.READY, refused.reason, f"{refused.message}\n{_BEFORE}")
 
 
 def _suspended(view: View) -> Wanted:

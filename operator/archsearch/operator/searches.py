@@ -7,6 +7,9 @@ from archsearch.operator.loop import SearchLoop
 from archsearch.operator.port import Object
 from archsearch.operator.shared import SearchRef, Shared
 
+_REMEMBERED = 1000
+"""Searches that are gone and whose last pods may still be going."""
+
 
 class Searches:
     """The loops. A failing one never stops another: each is a task of its own, and none ends by an error."""
@@ -15,6 +18,8 @@ class Searches:
         self._shared = shared
         self._loops: dict[str, SearchLoop] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._over: dict[str, None] = {}
+        """Uids of searches that are gone, the oldest first."""
 
     def __len__(self) -> int:
         return len(self._loops)
@@ -37,11 +42,14 @@ class Searches:
         self._loops[uid], self._tasks[uid] = loop, task
         task.add_done_callback(lambda _: self._ended(uid, loop))
 
-    def wake(self, uid: str) -> None:
+    def wake(self, namespace: str, uid: str) -> None:
         """Something made for the search with this uid has changed."""
         loop = self._loops.get(uid)
         if loop is not None:
             loop.wake()
+        elif uid in self._over:
+            # Its pods go after it; what they say as they do is of use to nobody.
+            self._shared.pods.forget_all(namespace, uid)
 
     def _end(self, uid: str) -> None:
         task = self._tasks.get(uid)
@@ -51,6 +59,9 @@ class Searches:
     def _ended(self, uid: str, loop: SearchLoop) -> None:
         if self._loops.get(uid) is loop:
             del self._loops[uid], self._tasks[uid]
+        self._over[uid] = None
+        if len(self._over) > _REMEMBERED:
+            del self._over[next(iter(self._over))]
 
     def oldest_pass(self) -> float:
         """Seconds since the last completed pass of the loop that has waited longest for one; 0 without loops."""

@@ -1,12 +1,12 @@
 """What a search tells the world: its status, written only where it has changed, then events, then metrics."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from archsearch.api.status import SearchStatus
-from archsearch.engine.model import Plan
+from archsearch.engine.model import Plan, Trial
 from archsearch.operator.acceptance import Refused
-from archsearch.operator.events import Subject, events_for
+from archsearch.operator.events import Subject, controller_replaced, events_for
 from archsearch.operator.port import EVENT, SEARCH, AlreadyExists, ClusterError, NotFound, Object
 from archsearch.operator.progressing import Problem
 from archsearch.operator.recording import SearchGone
@@ -26,10 +26,16 @@ class Teller:
         self._ref = ref
         self._subject = Subject(ref.name, ref.namespace, ref.uid, shared.settings.identity)
         self._problems: Sequence[Problem] = ()
+        self._written: dict[int, Trial] = {}
+        """Trials written since the last write of the status: events tell of them once it stands there."""
         self._written_at = -AT_MOST_EVERY
         self.status: SearchStatus = read_status(stored)
 
-    async def tell(self, view: View, plan: Plan | None, *, has_deadline: bool) -> float | None:
+    def wrote(self, trials: Iterable[Trial]) -> None:
+        """These new values of trials are in the ledger."""
+        self._written |= {trial.index: trial for trial in trials}
+
+    async def tell(self, view: View, *, has_deadline: bool) -> float | None:
         """Write the status of ``view`` if it has changed; seconds until what was held back may be written, or None.
 
         Raises:
@@ -44,8 +50,9 @@ class Teller:
             return wait
         await self._write(patch)
         before, self.status = self.status, status
+        written, self._written = Plan(trials=tuple(self._written.values())), {}
         events = events_for(
-            before, status, plan, self._subject, view.now, problems=view.problems, problems_before=self._problems
+            before, status, written, self._subject, view.now, problems=view.problems, problems_before=self._problems
         )
         self._problems = view.problems
         await self._post(events)
@@ -64,6 +71,10 @@ class Teller:
             await self._write(patch)
             before, self.status = self.status, status
             await self._post(events_for(before, status, None, self._subject, now))
+
+    async def replaced(self, pod: str, why: str) -> None:
+        """A controller pod has been made in place of one that is gone."""
+        await self._post([controller_replaced(self._subject, pod, why, self._shared.now())])
 
     async def _write(self, patch: Object) -> None:
         # The uid makes it conditional: a search made anew under this name is another one.

@@ -3,10 +3,10 @@
 =====================================================  =========================================================
 what is seen                                           what it is
 =====================================================  =========================================================
-the program exited with 0                              EXITED, 0: its report is believed, whatever came after
+the program exited with 0 and a good report            EXITED, 0: it is believed, whatever came after
 its pod was evicted, preempted or deleted; its node    LOST, with the cluster's own reason: no retry is used up
 was lost; it was never admitted by its node
-the Job carries a stop reason of ours                  EXITED, with that reason
+we have stopped it                                     EXITED, with our reason
 it ran longer than spec.trial.deadline                 EXITED, DeadlineExceeded: failed for good
 it took more memory than its limit                     EXITED, OutOfMemory: failed for good, the same child would
                                                        need the same memory
@@ -25,8 +25,9 @@ from dataclasses import replace
 from archsearch.api import ArchitectureSearch
 from archsearch.engine.model import Attempt, AttemptState
 from archsearch.operator.fields import field, integer, text
-from archsearch.operator.pods import PodView, is_over, stopped_by_disruption
+from archsearch.operator.pods import PodView, is_over, taken_away
 from archsearch.operator.port import Object
+from archsearch.report import Report, parse_report
 from archsearch.report_parsing import printable, shorten
 
 DEADLINE_EXCEEDED = "DeadlineExceeded"
@@ -47,6 +48,8 @@ def exit_code(code: int, signal_number: int = 0) -> int:
 
 def vanished(attempt: Attempt, job: Object | None, stop: str | None) -> Attempt:
     """``attempt`` without any pod."""
+    if job is None and stop is not None:
+        return replace(attempt, state=AttemptState.EXITED, exit_code=-signal.SIGTERM, reason=stop)
     if job is None:
         return _lost(attempt, "JobMissing", "its Job is gone, and its pod with it: somebody has deleted them")
     if is_over(job):
@@ -62,7 +65,9 @@ def ended(
     code = _exit_code(pod)
     done = replace(attempt, state=AttemptState.EXITED, exit_code=code, report=report)
     reason, message = _our_reason(pod, stop, search)
-    if code == 0 and pod.terminated is not None:
+    well = code == 0 and pod.terminated is not None
+    if well and (reason is not None or not taken_away(pod) or isinstance(parse_report(report), Report)):
+        # One that is told to end and does so by exit(0) has not had the time for a report.
         return replace(done, reason=reason, message=message)
     if stop is not None:
         return replace(done, reason=stop)
@@ -107,7 +112,7 @@ def _how_lost(pod: PodView) -> tuple[str, str] | None:
     """Reason and message, where the program was not what ended it."""
     if pod.lost and pod.terminated is None:
         return "NodeLost", f"its pod was to be deleted and did not end: nothing is heard of node {pod.node}"
-    if stopped_by_disruption(pod):
+    if taken_away(pod):
         if pod.disruption is not None:
             return _camel(pod.disruption.reason), _clean(pod.disruption.message) or "its pod was taken away"
         return "PodDeleted", "its pod was deleted before the trial ended"

@@ -29,7 +29,6 @@ class _Stream:
     version: str | None = None
     """Where the watch goes on; None: list first."""
     listed: bool = False
-    good: float = 0.0
     tried: float = 0.0
     problem: str = ""
     backoff: Backoff = field(default_factory=Backoff)
@@ -80,7 +79,7 @@ class Watcher:
         self._cache = Cache(trim, index=index, keep=keep)
         self._everywhere = not namespaces
         now = clock()
-        self._streams = [_Stream(scope, good=now, tried=now) for scope in namespaces or ("",)]
+        self._streams = [_Stream(scope, tried=now) for scope in namespaces or ("",)]
 
     def __len__(self) -> int:
         return len(self._cache)
@@ -100,13 +99,6 @@ class Watcher:
     def forget_all(self, namespace: str, uid: str) -> None:
         """Drop all tombstones of the search ``uid``, once it is gone or done."""
         self._cache.forget_all(namespace, uid)
-
-    def last_event_age(self) -> float:
-        """Seconds since the API server last answered a list or a watch, or sent an event, where that is longest ago.
-
-        In the quietest cluster a watch is begun anew before its port's ``idle`` (90 s) and one deadline are over.
-        """
-        return self._clock() - min(stream.good for stream in self._streams)
 
     @property
     def alive(self) -> bool:
@@ -185,7 +177,7 @@ class Watcher:
             self._changed(*change)
 
     def _works(self, stream: _Stream) -> None:
-        stream.good = stream.tried = self._clock()
+        stream.tried = self._clock()
         if stream.problem:
             log.info("watch of %s %s works again", self._resource.plural, stream.scope or "in all namespaces")
             stream.problem = ""

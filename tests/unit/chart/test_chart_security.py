@@ -15,9 +15,9 @@ RIGHTS = {
     ("batch", "jobs"): {"get", "list", "watch", "create", "patch", "delete"},
     ("", "pods"): {"list", "watch", "create", "delete"},
     ("", "pods/log"): {"get"},
-    ("", "services"): {"create"},
+    ("", "services"): {"get", "create"},
     ("", "secrets"): {"create"},
-    ("networking.k8s.io", "networkpolicies"): {"create"},
+    ("networking.k8s.io", "networkpolicies"): {"get", "create"},
     ("events.k8s.io", "events"): {"create"},
 }
 MODES = [{}, EVERYTHING]

@@ -109,6 +109,15 @@ STATES: list[tuple[str, Object | None, tuple[Object, ...], AttemptState, str | N
         False,
     ),
     ("pod deleted by somebody", job(), (pod("Failed", ended(143), deleted=9),), LOST, "PodDeleted", False),
+    ("deleted, ended well", job(), (pod("Failed", ended(0), deleted=5),), LOST, "PodDeleted", False),
+    (
+        "ended without a report, then deleted",
+        job(),
+        (pod("Failed", ended(0, after=3), deleted=9),),
+        EXITED,
+        None,
+        False,
+    ),
     ("ended, then deleted", job(), (pod("Failed", ended(1, after=3), deleted=9),), EXITED, None, False),
     ("good, then deleted", job(), (pod("Failed", ended(0, GOOD), deleted=9),), EXITED, None, False),
     (
@@ -220,12 +229,29 @@ def test_the_order_of_pods_does_not_matter(seed: int) -> None:
     assert seen(job(), *pods).pod == "a"
 
 
-def test_the_node_the_pod_and_the_uids_are_told() -> None:
+def test_the_node_and_the_pod_are_told() -> None:
     observed = seen(job(), pod("Running", RUNNING))
     assert (observed.node, observed.pod) == ("node1", "digits-000003-2-abcde")
-    assert (observed.pod_uid, observed.job_uid) == ("uid-of-digits-000003-2-abcde", "uid-of-the-job")
-    bound = job("Complete") | {"spec": {"ttlSecondsAfterFinished": 0}}
-    assert (observed.job_has_ttl, seen(bound).job_has_ttl) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("pods", "state"),
+    [
+        ((), EXITED),
+        ((pod("Running", RUNNING),), STOPPING),
+        ((pod("Failed", ended(143), deleted=5),), EXITED),
+        ((pod("Succeeded", ended(0), deleted=5),), EXITED),
+    ],
+)
+def test_an_attempt_that_we_have_stopped_is_known_as_such_though_its_job_is_gone(
+    pods: tuple[Object, ...], state: AttemptState
+) -> None:
+    moment = START + timedelta(seconds=30)
+    observed = observe_attempt(
+        3, 2, GONE_JOB, pods, now=moment, search=search({}), node_lost_after=60, log=None, stop="Suspended"
+    )
+    reason = "Suspended" if state is EXITED else None
+    assert (observed.attempt.state, observed.attempt.reason) == (state, reason)
 
 
 # --- report.from: Log ---------------------------------------------------------------------------------------------
