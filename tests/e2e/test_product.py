@@ -165,9 +165,8 @@ def running_pod(node: Node, namespace: str) -> str:
 
     def there() -> bool:
         pods = node.get("pods", "-n", namespace, "-l", "app.kubernetes.io/component=trial")["items"]
-        for pod in pods:
-            if pod["status"].get("phase") == "Running" and "deletionTimestamp" not in pod["metadata"]:
-                found.append(pod["metadata"]["name"])
+        running = [pod["metadata"] for pod in pods if pod["status"].get("phase") == "Running"]
+        found.extend(metadata["name"] for metadata in running if "deletionTimestamp" not in metadata)
         return bool(found)
 
     node.wait_until(there, "a trial pod that runs", 120)
