@@ -4,9 +4,9 @@
     sudo .venv/bin/python tests/bench/dead_time.py            # about four minutes
 
 Two runs on the same node, one after the other: the example search (24 children, 4 GPUs), and as many bare Jobs that
-train the same children, made by kubectl the moment a slot's pod before has ended. Dead time is from the end of a child's
-program to the start of the next one's in its slot, by the nanoseconds of their reports (docs/metrics.md); create to exit
-is from the API server's receipt of the Job, by its audit log, to the end of the program.
+train the same children, made by kubectl the moment a slot's pod before has ended. Dead time is from the end of a
+child's program to the start of the next one's in its slot, by the nanoseconds of their reports (docs/metrics.md);
+create to exit is from the API server's receipt of the Job, by its audit log, to the end of the program.
 """
 
 import json

@@ -70,6 +70,8 @@ class Census(threading.Thread):
         self._process.terminate()
         self._process.wait()
         self.join(10)
+        if self._process.stdout is not None:
+            self._process.stdout.close()
 
 
 @contextmanager
@@ -94,7 +96,7 @@ def apply(node: Node, namespace: str) -> None:
     node.kubectl("apply", "-n", namespace, "-f", str(DIGITS))
 
 
-def succeeded(node: Node, namespace: str, seconds: int = 400) -> Object:
+def succeeded(node: Node, namespace: str, seconds: int = 900) -> Object:
     """kubectl wait, as the example says; the search as it is then."""
     flags = ("--for=condition=Succeeded", f"--timeout={seconds}s")
     done = node.kubectl("wait", "-n", namespace, f"archsearch/{NAME}", *flags, check=False)
@@ -153,7 +155,7 @@ def laptop_run(node: Node, namespace: str) -> tuple[Object, list[Object]]:
     spec = {"restartPolicy": "Never", "securityContext": security, "containers": [container], "volumes": volumes}
     metadata = {"name": "laptop", "namespace": namespace}
     node.apply({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
-    flags = ("--for=jsonpath={.status.phase}=Succeeded", "--timeout=400s")
+    flags = ("--for=jsonpath={.status.phase}=Succeeded", "--timeout=900s")
     done = node.kubectl("wait", "pod/laptop", "-n", namespace, *flags, check=False)
     log = node.kubectl("logs", "laptop", "-n", namespace, check=False).stdout
     assert done.returncode == 0, done.stderr + log

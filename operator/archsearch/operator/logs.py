@@ -45,3 +45,5 @@ def set_up_logging(level: LogLevel, form: LogFormat) -> None:
     if level is not LogLevel.DEBUG:
         # kopf tells at INFO what it does for every object, which here is nothing.
         logging.getLogger("kopf").setLevel(logging.WARNING)
+        # It says at each start that it leaves the signals to us, which is how it is meant (handlers.watch_searches).
+        logging.getLogger("kopf._core.reactor.running").setLevel(logging.ERROR)

@@ -13,7 +13,7 @@ from typer.main import get_command
 
 from archsearch.api import GROUP
 from archsearch.operator import names
-from archsearch.operator.__main__ import app
+from archsearch.operator.command import app
 
 OPERATOR = "archsearch-operator"
 CRDS = {f"{names.SEARCHES}.{GROUP}", f"{names.TRIALS}.{GROUP}"}

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import typer.main
 
-from archsearch.operator.__main__ import app
+from archsearch.operator.command import app
 
 ROOT = Path(__file__).resolve().parents[3]
 ROOM = ROOT / "operator" / "archsearch" / "operator"
