@@ -178,7 +178,7 @@ def test_a_deleted_search_leaves_nothing_within_ten_seconds(node: Node, run: Run
     assert all(pod["status"]["phase"] in TERMINAL for pod in pods)
     begun = time.monotonic()
     node.kubectl("delete", "archsearch", NAME, "-n", NAMESPACE)
-    kinds = "archtrials,jobs,pods,services,secrets,networkpolicies"
+    kinds = "archtrial,jobs,pods,services,secrets,networkpolicies"
     left = ("get", kinds, "-n", NAMESPACE, "-l", "app.kubernetes.io/managed-by=archsearch", "-o", "name")
     node.wait_until(lambda: node.kubectl(*left).stdout == "", "everything to be gone", 60)
     assert time.monotonic() - begun < 10

@@ -108,7 +108,7 @@ def story(node: Node, namespace: str) -> str:
     """What a person would look at when a search does not do well."""
     parts = [
         node.kubectl("describe", "archsearch", "-n", namespace, check=False).stdout,
-        node.kubectl("get", "archtrials,jobs,pods", "-n", namespace, "-o", "wide", check=False).stdout,
+        node.kubectl("get", "archtrial,jobs,pods", "-n", namespace, "-o", "wide", check=False).stdout,
         node.kubectl(
             "logs", "-n", "archsearch", "-l", "app.kubernetes.io/component=operator", "--tail=60", check=False
         ).stdout,
@@ -118,7 +118,7 @@ def story(node: Node, namespace: str) -> str:
 
 def ledger_of(node: Node, namespace: str) -> list[Object]:
     """The ArchitectureTrials, by index."""
-    items = node.get("archtrials", "-n", namespace)["items"]
+    items = node.get("archtrial", "-n", namespace)["items"]
     return sorted(items, key=lambda item: int(item["spec"]["index"]))
 
 
