@@ -4,6 +4,8 @@ An event handler stores nothing, patches nothing and needs no finalizer: kopf's 
 would write into resources that are not its own (docs/decisions). What an event says is a hint; passes read what is.
 """
 
+import asyncio
+import contextlib
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -27,6 +29,35 @@ def login_of(configuration: Configuration) -> kopf.ConnectionInfo:
         scheme=scheme if token else None,
         token=token or None,
     )
+
+
+def in_background(work: Callable[[], None]) -> asyncio.Future[None]:
+    """Do ``work`` in a thread of its own; its end, or its error, is the future's.
+
+    No executor's thread: nobody waits for it where the process ends, nor where it does not end when it should.
+    """
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[None] = loop.create_future()
+
+    def settle(error: BaseException | None) -> None:
+        if done.done():
+            return
+        if error is None:
+            done.set_result(None)
+        else:
+            done.set_exception(error)
+
+    def run() -> None:
+        error: BaseException | None = None
+        try:
+            work()
+        except BaseException as raised:  # kopf ends by SystemExit as well
+            error = RuntimeError(f"kopf ended: {raised!r}") if not isinstance(raised, Exception) else raised
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody listens any more
+            loop.call_soon_threadsafe(settle, error)
+
+    threading.Thread(target=run, name="kopf", daemon=True).start()
+    return done
 
 
 def watch_searches(

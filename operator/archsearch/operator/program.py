@@ -8,13 +8,14 @@ import signal
 import threading
 from collections.abc import Awaitable
 from pathlib import Path
+from typing import Any
 
 import kopf
 
 from archsearch.operator.cache import has_terminated_container
 from archsearch.operator.client import KubernetesPort
 from archsearch.operator.connecting import configuration_from
-from archsearch.operator.handlers import login_of, watch_searches
+from archsearch.operator.handlers import in_background, login_of, watch_searches
 from archsearch.operator.http_server import HttpServer
 from archsearch.operator.lease import Lease
 from archsearch.operator.metrics import Metrics
@@ -31,6 +32,9 @@ LEASE_SECONDS = 30
 that is away for ten, as while it is upgraded, makes nobody let go."""
 STALE_PASS = 300.0
 """Seconds without a pass, ten times the resync's default, after which a loop counts as stuck."""
+
+_KOPF_PATIENCE = 3.0
+"""Seconds that kopf gets to close its watches; it only reads, so leaving it behind harms nothing."""
 
 
 class Operator:
@@ -122,13 +126,15 @@ class Operator:
         loop, searches = asyncio.get_running_loop(), self._searches
 
         def seen(search: Object, deleted: bool) -> None:
-            loop.call_soon_threadsafe(searches.seen, search, deleted)
+            if not ended.is_set():
+                loop.call_soon_threadsafe(searches.seen, search, deleted)
 
-        watching = asyncio.create_task(asyncio.to_thread(watch_searches, seen, login, self._settings.namespaces, ended))
+        watching = in_background(lambda: watch_searches(seen, login, self._settings.namespaces, ended))
         lost = asyncio.create_task(self._lease.lost.wait())
         stopped = asyncio.create_task(self._stop.wait())
         try:
-            await asyncio.wait({watching, lost, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            ends: tuple[asyncio.Future[Any], ...] = (watching, lost, stopped)
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             if lost.done():
                 _log.error("the Lease is lost: another operator may act; this one lets go of everything")
         finally:
@@ -138,7 +144,11 @@ class Operator:
             lost.cancel()
             stopped.cancel()
             await asyncio.wait({lost, stopped})
-        await watching
+        await asyncio.wait({watching}, timeout=_KOPF_PATIENCE)
+        if watching.done():
+            await watching
+        else:
+            _log.warning("kopf has not ended within %.0f s; it is left behind", _KOPF_PATIENCE)
 
     async def _unless_stopped(self, work: Awaitable[object]) -> bool:
         """Do ``work`` unless it is time to stop before it is done; whether it was done."""
