@@ -16,6 +16,11 @@ from kubernetes.aio.client.configuration import Configuration
 from archsearch.operator import names
 from archsearch.operator.port import Object
 
+_PATIENCE = 0.5
+"""Seconds that kopf gets to end by itself."""
+_AGAIN = 0.2
+"""Seconds after which a task that has not ended is cancelled once more."""
+
 
 def login_of(configuration: Configuration) -> kopf.ConnectionInfo:
     """kopf's way to the API server, the same as ours."""
@@ -71,13 +76,47 @@ def watch_searches(
     To be called in a thread of its own. kopf must own its event loop: when it ends it cancels whatever else has begun
     there, and in the main thread it takes the process's signals.
     """
-    kopf.run(
-        registry=registry(seen, login),
-        clusterwide=not namespaces,
-        namespaces=namespaces,
-        standalone=True,
-        stop_flag=stop,
-    )
+    asyncio.run(_run(registry(seen, login), namespaces, stop))
+
+
+async def _run(handlers: kopf.OperatorRegistry, namespaces: tuple[str, ...], stop: threading.Event) -> None:
+    """kopf until ``stop``. It cancels its tasks once and waits for them for ever; one that has missed its cancellation
+    (Python 3.11 loses some that come as a timeout ends) would go on watching."""
+    insisting = asyncio.create_task(_insist(stop))  # before kopf: it ends whatever began after it
+    try:
+        with contextlib.suppress(asyncio.CancelledError):
+            await kopf.operator(
+                registry=handlers,
+                clusterwide=not namespaces,
+                namespaces=namespaces,
+                standalone=True,
+                stop_flag=stop,
+            )
+    finally:
+        insisting.cancel()
+        while others := asyncio.all_tasks() - {_current()}:
+            _cancel(others)
+            await asyncio.wait(others, timeout=_AGAIN)
+        await asyncio.sleep(_AGAIN)  # connections that are closing need a moment more of their loop
+
+
+async def _insist(stop: threading.Event) -> None:
+    await asyncio.to_thread(stop.wait)
+    await asyncio.sleep(_PATIENCE)
+    while True:
+        _cancel(asyncio.all_tasks() - {_current()})
+        await asyncio.sleep(_AGAIN)
+
+
+def _cancel(tasks: set[asyncio.Task[Any]]) -> None:
+    for task in tasks:
+        task.cancel()
+
+
+def _current() -> asyncio.Task[Any]:
+    task = asyncio.current_task()
+    assert task is not None
+    return task
 
 
 def registry(seen: Callable[[Object, bool], None], login: kopf.ConnectionInfo) -> kopf.OperatorRegistry:

@@ -8,7 +8,7 @@ from archsearch.engine.ledger import LedgerError
 from archsearch.operator.acceptance import Refused
 from archsearch.operator.accepting import admit
 from archsearch.operator.codec import LedgerObjectError
-from archsearch.operator.port import SEARCH, ClusterError, NotFound, Object, Rejected
+from archsearch.operator.port import SEARCH, ClusterError, Conflict, NotFound, Object, Rejected
 from archsearch.operator.recording import LedgerMoved, SearchGone
 from archsearch.operator.running import Running
 from archsearch.operator.shared import SearchRef, Shared
@@ -16,6 +16,8 @@ from archsearch.operator.telling import Teller
 
 _log = logging.getLogger(__name__)
 _LONGEST_BACK_OFF = 30.0
+_LEAVING = 2.0
+"""Seconds until it is tried again what something else that is about to go stands in the way of."""
 _SHORTEST = 0.01
 """Seconds between two passes: what has come in together is looked at together."""
 
@@ -113,6 +115,8 @@ class SearchLoop:
             wait = 0.5
         except ClusterError as failed:
             error, wait = type(failed).__name__, self._back_off()
+            if isinstance(failed, Conflict):
+                wait = min(wait, _LEAVING)
             _log.warning("%s/%s: %s; again in %.1f s", self._ref.namespace, self._ref.name, failed, wait)
         except (LedgerError, LedgerObjectError) as broken:
             error, wait = "LedgerBroken", self._back_off()

@@ -111,7 +111,7 @@ class Kubelet:
             await self._bulletin.woken(None if alarm == float("inf") else alarm - now())
 
     async def _run_controller(self, pod: KnownPod) -> Ending:
-        folder = self._folder / pod.namespace / pod.name
+        folder = self._folder / pod.namespace / f"{pod.name}-{pod.uid[:8]}"  # a name may come again
         folder.mkdir(parents=True)
         controller = pod.controller = ControllerPod(self._api, pod.object, folder)
         await self._start(pod, controller)
