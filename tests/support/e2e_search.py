@@ -48,13 +48,9 @@ class Census(threading.Thread):
 
     def run(self) -> None:
         assert self._process.stdout is not None
-        decoder, text = json.JSONDecoder(), ""
         for line in self._process.stdout:
-            text += line
-            if line.startswith("}"):
-                event, _ = decoder.raw_decode(text)
-                text = ""
-                self._take(event["type"], event["object"])
+            event = json.loads(line)
+            self._take(event["type"], event["object"])
 
     def _take(self, kind: str, pod: Object) -> None:
         name, phase = pod["metadata"]["name"], pod.get("status", {}).get("phase")
