@@ -74,6 +74,14 @@ def test_what_an_ended_attempt_means(
     assert (changed.seconds, changed.cpu_seconds) == (attempt.seconds, attempt.cpu_seconds)
 
 
+def test_what_the_backend_says_of_an_exit_is_told_and_tried_again() -> None:
+    told = Attempt(0, 1, AttemptState.EXITED, exit_code=6, message="the init container fetch ended with exit code 6")
+    (changed,) = plan(manifest(retries=0), [trial(0, Phase.RUNNING)], attempts=(told,)).trials[:1]
+    assert (changed.phase, changed.reason, changed.message) == (Phase.FAILED, "ExitCode", told.message)
+    (changed,) = plan(manifest(retries=1), [trial(0, Phase.RUNNING)], attempts=(told,)).trials[:1]
+    assert (changed.phase, changed.failures) == (Phase.RUNNING, 1)
+
+
 def test_a_trial_that_takes_its_node_down_each_time_ends() -> None:
     lost = Attempt(0, 101, AttemptState.LOST)
     (changed,) = plan(manifest(), [trial(0, Phase.RUNNING, attempts=101)], attempts=(lost,)).trials
