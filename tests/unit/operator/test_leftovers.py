@@ -22,7 +22,7 @@ def test_what_is_the_searchs_own_is_left_as_it_is() -> None:
 
 @pytest.mark.parametrize("metadata", [{"ownerReferences": OWNED}, {"deletionTimestamp": "2026-01-01T00:00:00Z"}])
 def test_what_is_about_to_go_is_waited_for(metadata: dict[str, Any]) -> None:
-    with pytest.raises(Conflict, match="Service s-controller is there already.*about to go"):
+    with pytest.raises(Conflict, match=r"Service s-controller is there already.*about to go"):
         refuse_stranger(thing("old", **metadata), "new")
 
 
