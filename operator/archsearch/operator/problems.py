@@ -1,7 +1,8 @@
 """What keeps pods from running, in words for a search's conditions.
 
 Pods say most of it. What only events tell (a volume that cannot be mounted, a pod that a quota or an admission rule
-refuses) is not seen here, but for its trace: a Job that has no pod although it should have had one for a while.
+refuses) is not seen here, but for its trace: a Job that has no pod, or a pod whose containers are not even begun,
+although that should have come a while ago.
 """
 
 import re
@@ -19,7 +20,8 @@ UNSCHEDULABLE = "Unschedulable"
 IMAGE_PULL_FAILED = "ImagePullFailed"
 CONTAINER_CONFIG_FAILED = "ContainerConfigFailed"
 PODS_NOT_CREATED = "PodsNotCreated"
-_ORDER = (IMAGE_PULL_FAILED, CONTAINER_CONFIG_FAILED, PODS_NOT_CREATED, UNSCHEDULABLE)
+POD_NOT_STARTING = "PodNotStarting"
+_ORDER = (IMAGE_PULL_FAILED, CONTAINER_CONFIG_FAILED, PODS_NOT_CREATED, POD_NOT_STARTING, UNSCHEDULABLE)
 """Those that a person must mend first come first: what cannot be scheduled may only have to wait."""
 _PULL = (
     "ErrImageNeverPull",
@@ -35,6 +37,9 @@ _BACK_OFF = re.compile(r'^Back-off pulling image "[^"]*"(: )?')
 _LONGEST = 1024
 NO_POD_AFTER = timedelta(seconds=5)
 """A Job has its pod within a fraction of a second; a cluster that is this late says that something refuses it."""
+NOT_STARTING_AFTER = timedelta(seconds=20)
+"""Volumes, secrets and the network of a pod are there within seconds; some clouds take longer to attach a disk."""
+_BEING_MADE = ("ContainerCreating", "PodInitializing")
 _LATEST = datetime.max
 
 
@@ -43,9 +48,9 @@ class Problem:
     """One thing that keeps pods from running."""
 
     reason: str
-    """Unschedulable, ImagePullFailed, ContainerConfigFailed or PodsNotCreated."""
+    """Unschedulable, ImagePullFailed, ContainerConfigFailed, PodsNotCreated or PodNotStarting; others make more."""
     message: str
-    """What is wrong, for people; the same for every pod that suffers from it."""
+    """What is wrong, for people; the same for every pod that suffers from it, unless it says what to ask of which."""
     pod: str
     """The pod (PodsNotCreated: the Job) that has had it longest."""
     since: datetime | None
@@ -55,11 +60,12 @@ class Problem:
 def problems(pods: Iterable[Object], jobs: Iterable[Object] = (), now: datetime | None = None) -> tuple[Problem, ...]:
     """What stands in the way of ``pods`` of trials and controllers, each thing once, gravest first.
 
-    With ``jobs`` and ``now``, also Jobs that have been without a pod for too long. Never raises.
+    With ``now``, also what takes too long: pods whose containers are not begun, ``jobs`` without a pod. Never raises.
     """
     pods = list(pods)
     found = [problem for pod in pods if not _gone(pod) for problem in _of_pod(pod)]
     if now is not None:
+        found += [problem for pod in pods for problem in _of_waiting_pod(pod, now)]
         owners = {text(owner, "uid") for pod in pods for owner in items(pod, "metadata", "ownerReferences")}
         found += [problem for job in jobs for problem in _of_job(job, owners, now)]
     first: dict[tuple[str, str], Problem] = {}
@@ -106,6 +112,31 @@ def _of_container(container: Mapping[str, Any], image: object, pod: str, since: 
     elif reason in _CONFIG:
         text_ = f"the container {text(container, 'name')} cannot be made: {told or reason}"
         yield Problem(CONTAINER_CONFIG_FAILED, _clean(text_), pod, since)
+
+
+def waits_since(pod: Object) -> datetime | None:
+    """Since when a pod has had a node, and no container of it has been begun; None: it has no node, or has one begun.
+
+    A kubelet whose condition PodReadyToStartContainers is true has volumes, secrets and network, and is pulling images:
+    that may take as long as it takes, and is told where it fails.
+    """
+    conditions = {text(one, "type"): text(one, "status") for one in items(pod, "status", "conditions")}
+    if conditions.get("PodReadyToStartContainers") == "True" or _gone(pod) or not text(pod, "spec", "nodeName"):
+        return None
+    statuses = [one for kind in ("initContainerStatuses", "containerStatuses") for one in items(pod, "status", kind)]
+    if not statuses or any(text(one, "state", "waiting", "reason") not in _BEING_MADE for one in statuses):
+        return None
+    return time(pod, "status", "startTime") or time(pod, "metadata", "creationTimestamp")
+
+
+def _of_waiting_pod(pod: Object, now: datetime) -> Iterator[Problem]:
+    since = waits_since(pod)
+    if since is None or now - since < NOT_STARTING_AFTER:
+        return
+    name = text(pod, "metadata", "name") or ""
+    why = "a volume, secret, ConfigMap or network that it needs is not there, or comes slowly"
+    look = f"kubectl describe pod {name} says which"
+    yield Problem(POD_NOT_STARTING, f"its node does not begin its containers: {why} ({look})", name, since)
 
 
 def lacks_pod_since(job: Object, owners: Collection[str | None]) -> datetime | None:

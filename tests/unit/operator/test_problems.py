@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from cluster_objects import START, at, ended, job, pod
 
+from archsearch.operator.clockwork import due_in
 from archsearch.operator.port import Object
 from archsearch.operator.problems import Problem, problems
 from archsearch.operator.trimming import trim_job, trim_pod
@@ -135,6 +136,71 @@ def test_a_young_job_and_one_with_a_pod_have_no_problem() -> None:
     assert found(jobs=(job(),)) == ()
 
 
+def making(reason: str = "ContainerCreating", **more: Any) -> Object:
+    """A pod that its node took up when :func:`cluster_objects.pod` would have started, and has not begun."""
+    return pod("Pending", waiting(reason), **{"startTime": at(0)} | more)
+
+
+def test_a_pod_whose_containers_are_not_begun_for_twenty_seconds_is_told_with_what_to_ask() -> None:
+    assert found(making(), now=19.9) == ()
+    (problem,) = found(making(), now=20)
+    assert (problem.reason, problem.pod, problem.since) == ("PodNotStarting", "digits-000003-2-abcde", START)
+    assert "kubectl describe pod digits-000003-2-abcde" in problem.message
+    (other,) = found(making(name="other"), now=20)
+    assert "kubectl describe pod other " in other.message
+
+
+def initialising(state: dict[str, Any]) -> Object:
+    """A pod whose trial waits for an init container."""
+    return making("PodInitializing", initContainerStatuses=[{"name": "get", "image": "get:1", "state": state}])
+
+
+PREPARED = {"type": "PodReadyToStartContainers", "status": "True"}
+
+
+@pytest.mark.parametrize(
+    ("told", "pending"),
+    [
+        ("its only container waits", making()),
+        ("its init container waits, the other one for that", initialising(waiting("PodInitializing"))),
+        ("volumes or network are not there", making(conditions=[PREPARED | {"status": "False"}])),
+        ("nobody has written when its node took it up", making(startTime=None)),
+    ],
+)
+def test_a_pod_that_is_not_begun_wakes_the_search_when_that_has_lasted_too_long(told: str, pending: Object) -> None:
+    assert [one.reason for one in found(pending, now=20)] == ["PodNotStarting"], told
+    wait = due_in((), [trim_pod(pending)], START, 60)
+    assert wait is not None
+    assert found(pending, now=wait - 0.1) == ()
+    assert [one.reason for one in found(pending, now=wait)] == ["PodNotStarting"]
+    assert due_in((), [pending], START + timedelta(seconds=wait), 60) is None
+
+
+@pytest.mark.parametrize(
+    ("why", "pending"),
+    [
+        ("its image is being pulled, which may take an hour", making(conditions=[PREPARED])),
+        ("its init container runs", initialising({"running": {"startedAt": at(1)}})),
+        ("its init container has ended", initialising(ended(0))),
+        ("its container runs", pod("Running", {"running": {"startedAt": at(0)}}, startTime=at(0))),
+        ("another problem says more", making("ErrImagePull")),
+        ("its node has not taken it up", pod("Pending")),
+        ("it is going", making(deleted=1)),
+        ("it is over", making() | {"status": making()["status"] | {"phase": "Failed"}}),
+        ("it has no node", making() | {"spec": {"containers": [{"name": "trial", "image": "team/trial:2"}]}}),
+    ],
+)
+def test_a_pod_that_is_begun_or_waits_for_something_else_is_not_called_late(why: str, pending: Object) -> None:
+    assert "PodNotStarting" not in [one.reason for one in found(pending, now=3600)], why
+    if "deletionTimestamp" not in pending["metadata"]:
+        assert due_in((), [pending], START, 60) is None, why
+
+
+def test_the_problem_is_gone_once_a_container_starts() -> None:
+    assert found(making(), now=600) != ()
+    assert found(pod("Running", {"running": {"startedAt": at(599)}}, startTime=at(0)), now=600) == ()
+
+
 def test_long_messages_of_several_lines_are_cut() -> None:
     (problem,) = found(pod("Pending", **unscheduled("a\n\tb " + "x" * 3000)))
     assert problem.message.startswith("a b xxx")
@@ -153,3 +219,4 @@ def test_long_messages_of_several_lines_are_cut() -> None:
 )
 def test_garbled_pods_have_no_problem_and_raise_none(broken: Object) -> None:
     assert problems([broken], [broken], START) == ()
+    assert due_in([broken], [broken], START, 60) is None
