@@ -35,9 +35,9 @@ class DeadTimes:
     """Dead time of a search as it runs: from the exit of a child to the process start of the next one in its slot.
 
     When a process started is known only once it has reported, long after. So each attempt is matched with an exit when
-    it is launched, or, launched ahead of need (lookahead), when a slot falls free: oldest exit to oldest launch. What
-    has taken a free slot (the first fill, more parallelism, a restart of the operator, the end of a suspension) waited
-    for nobody and has no dead time. Nor has one whose own or whose predecessor's times nobody knows.
+    it is launched, or, launched beyond the slots (parallelism was lowered), when one falls free: oldest exit to oldest
+    launch. What has taken a free slot (the first fill, more parallelism, a restart of the operator, the end of a
+    suspension) waited for nobody and has no dead time. Nor has one whose own or whose predecessor's times nobody knows.
 
     Tell it of :meth:`slots` and :meth:`settled` before :meth:`launched` in each pass, as the engine plans them. After a
     restart, tell it with :meth:`launched` what is seen to run, in order of index.
