@@ -1,6 +1,6 @@
 """Try settings of ``reinforce`` on a table of measured networks; the figures of docs/strategies.md come from here.
 
-    python tests/bench/tune_reinforce.py --table ../shared/data/nasbench201_cifar10.csv '{}' '{"batchSize": 1}'
+    python tests/bench/tune_reinforce.py --table TABLE.csv '{}' '{"batchSize": 1}'
 
 Seeds start at 1000: reported figures use seeds from 0, and nothing was chosen by looking at those. One line per
 settings: mean and standard error over seeds of the validation regret after some numbers of children, how many of the
