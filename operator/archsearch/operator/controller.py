@@ -93,6 +93,10 @@ class ControllerPod:
         """Go on with an edited manifest; other resources count for the next pod."""
         self._search = search
 
+    def pin(self, image: str) -> None:
+        """Make the next pod from ``image``: the first one's, by its digest."""
+        self._image = image
+
     # --- keeping one --------------------------------------------------------------------------------------------------
 
     async def ensure(self, pods: Sequence[Object]) -> float | None:

@@ -253,6 +253,7 @@ class Running:
         digest = self._controller.image_digest
         if digest is not None and self._resolved.controller_image != digest:
             self._resolved = self._resolved.model_copy(update={"controller_image": digest})
+            self._controller.pin(digest)
 
     def _known_policies(self) -> tuple[PolicyState, ...]:
         """The policy as it was written last, to compare a replay with."""
