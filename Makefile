@@ -4,13 +4,16 @@ SHELL := /bin/sh
 BIN := .venv/bin
 MODULES := core operator controller_image trial_image tests tools examples
 
-.PHONY: help setup demo kubernetes test e2e images lint format verify crds dashboards reference lock bench clean
+.PHONY: help setup machine demo kubernetes test e2e images lint format verify crds dashboards reference lock bench clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 setup: ## Make .venv with every room and tool, so that .venv/bin/archsearch is the command (nothing to do: nothing is done)
 	@tools/setup
+
+machine: ## Install the packages of Debian or Ubuntu that make test needs, as root (on CI make test does it)
+	@tools/machine
 
 demo: setup ## Run a real search on this machine: 48 children on digits, two at a time, into runs/digits
 	$(BIN)/archsearch run examples/digits.yaml --out runs/digits
@@ -19,7 +22,9 @@ kubernetes: ## Build what tests/cluster needs of Kubernetes, once, from Go modul
 	@tools/kubernetes all
 
 # Without Go, tests/cluster is skipped and says why; on CI that is a failure.
-test: lint verify ## Check everything: lint, verify, then every test
+test: ## Check everything: lint, verify, then every test
+	@case "$$CI" in 1 | [Tt]rue | [Yy]es) tools/machine ;; esac
+	@$(MAKE) --no-print-directory lint verify
 	@tools/kubernetes all || test -z "$$CI"
 	$(BIN)/pytest
 
