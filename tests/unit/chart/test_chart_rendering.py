@@ -14,9 +14,10 @@ from typer.main import get_command
 from archsearch.api import GROUP
 from archsearch.operator import names
 from archsearch.operator.command import app
+from archsearch.operator.port import SEARCH, TRIAL
 
 OPERATOR = "archsearch-operator"
-CRDS = {f"{names.SEARCHES}.{GROUP}", f"{names.TRIALS}.{GROUP}"}
+CRDS = {f"{SEARCH.plural}.{GROUP}", f"{TRIAL.plural}.{GROUP}"}
 ALWAYS = {
     *(("CustomResourceDefinition", name) for name in CRDS),
     ("Deployment", OPERATOR),
