@@ -2,16 +2,16 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Protocol
 
-from archsearch.controller_client import ControllerClient, ControllerError, ControllerRefused, ControllerUnreachable
+from archsearch.controller_client import ControllerClient, ControllerError, ControllerRefused
 from archsearch.controller_contract import PolicyState, Proposal
 from archsearch.engine.ledger import Ledger
 from archsearch.engine.model import AskFor, Call, ControllerFact, Replay, Teach
 
 _REFUSALS = 5
-"""Refusals in a row, with no call answered between them, after which the controller is given up."""
+"""Refusals in a row, with nothing but replays answered between them, after which the controller is given up."""
 
 
 class Keeper(Protocol):
@@ -71,6 +71,8 @@ class Caller:
         """States of the policy that have not been stored yet."""
         self.replayed: list[PolicyState] = []
         """What replays ended in, not yet compared with what is stored."""
+        self.whole: PolicyState | None = None
+        """The answer to :meth:`ask_whole_state`; None: it has not been asked, or calls have been made since."""
 
     @property
     def busy(self) -> bool:
@@ -85,6 +87,7 @@ class Caller:
         """
         health = await client.health()
         self.proposals.clear()
+        self.whole = None
         self._client = client
         self.fact = ControllerFact(health.version, health.asked)
         self._wake()
@@ -101,34 +104,34 @@ class Caller:
         if self._batch is not None:
             self._batch.cancel()
             await asyncio.wait({self._batch})
+            self._batch = None  # one that was cut off before its first step has not said so itself
 
     def submit(self, calls: Sequence[Call], ledger: Ledger) -> None:
         """Carry out a plan's calls, in order, unless others are under way."""
-        if calls and self._batch is None and self.fact is not None and self._client is not None:
-            self._batch = asyncio.create_task(self._carry_out(self._client, tuple(calls), ledger))
+        if calls and self._begin(lambda client: self._carry_out(client, tuple(calls), ledger)):
+            self.whole = None
 
-    async def whole_state(self, ledger: Ledger) -> PolicyState:
-        """The policy that ``ledger`` amounts to: taught everything, asked for nothing beyond it, with distributions.
+    def ask_whole_state(self, ledger: Ledger) -> None:
+        """Ask for the policy that ``ledger`` amounts to, unless calls are under way; ``whole`` is the answer, later.
 
-        Where the controller has been asked for children that came to nothing, the ledger is replayed into it.
-
-        Raises:
-            ControllerError: there is no controller, or it does not answer.
+        It is taught everything, asked for nothing beyond the ledger, and comes with decision distributions. Where the
+        controller has been asked for children that came to nothing, the ledger is replayed into it, which may take as
+        long as the search's controller took for all of it.
         """
-        if self._client is None:
-            raise ControllerUnreachable("there is no controller")
-        state = await self._client.policy()
-        if (state.version, state.asked) == (ledger.taught, len(ledger)):
-            return state
-        await self._client.replay(ledger.log(complete=True))
-        return await self._client.policy()
+        if self._begin(lambda client: self._ask_whole(client, ledger)):
+            self.whole = None
 
-    async def _carry_out(self, client: ControllerClient, calls: Sequence[Call], ledger: Ledger) -> None:
+    def _begin(self, batch: Callable[[ControllerClient], Coroutine[None, None, None]]) -> bool:
+        if self._batch is not None or self.fact is None or self._client is None:
+            return False
+        self._batch = asyncio.create_task(self._guarded(self._client, batch))
+        return True
+
+    async def _guarded(
+        self, client: ControllerClient, batch: Callable[[ControllerClient], Coroutine[None, None, None]]
+    ) -> None:
         try:
-            for call in calls:
-                await self._call(client, call, ledger)
-                self._refusals = 0
-                self._keeper.answered()
+            await batch(client)
         except ControllerRefused as refusal:
             await self._refused(client, refusal)
         except ControllerError as error:
@@ -138,6 +141,29 @@ class Caller:
         finally:
             self._batch = None
             self._wake()
+
+    async def _carry_out(self, client: ControllerClient, calls: Sequence[Call], ledger: Ledger) -> None:
+        for call in calls:
+            await self._call(client, call, ledger)
+            if not isinstance(call, Replay):
+                self._refusals = 0
+            self._keeper.answered()
+
+    async def _ask_whole(self, client: ControllerClient, ledger: Ledger) -> None:
+        state = await client.policy()
+        if (state.version, state.asked) != (ledger.taught, len(ledger)):
+            self.proposals.clear()
+            await client.replay(ledger.log(complete=True))
+            state = await client.policy()
+        self._refusals = 0
+        self._keeper.answered()
+        self._learn(client, state.version, state.asked)
+        self.whole = state
+
+    def _learn(self, client: ControllerClient, version: int, asked: int) -> None:
+        """What ``client`` has said, unless it has been given up meanwhile."""
+        if client is self._client:
+            self.fact = ControllerFact(version, asked)
 
     async def _call(self, client: ControllerClient, call: Call, ledger: Ledger) -> None:
         if isinstance(call, AskFor):
@@ -157,7 +183,7 @@ class Caller:
             self.proposals.clear()
             state = await client.replay(ledger.log())
             self.replayed.append(state)
-        self.fact = ControllerFact(state.version, state.asked)
+        self._learn(client, state.version, state.asked)
         self.states.append(await self._with_details(client, state))
 
     async def _with_details(self, client: ControllerClient, state: PolicyState) -> PolicyState:
@@ -174,6 +200,6 @@ class Caller:
         try:
             health = await client.health()
             # Whatever it has been taught, it does not fit: zero asks make the next plan replay the ledger.
-            self.fact = ControllerFact(health.version, 0)
+            self._learn(client, health.version, 0)
         except ControllerError as error:
             self._keeper.unusable(error)

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Iterable, MutableMapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from archsearch.api import ArchitectureSearch
 from archsearch.engine.model import Attempt, AttemptState, Phase, Start, Stop
@@ -13,15 +13,24 @@ from archsearch.operator.cache import is_gone
 from archsearch.operator.clockwork import due_in
 from archsearch.operator.launching import Launching
 from archsearch.operator.observing import Key, Observed, attempt_of, lingering_slots, observe_attempts
-from archsearch.operator.pods import is_over
-from archsearch.operator.port import JOB, POD, ClusterError, NotFound, Object, Rejected
+from archsearch.operator.pods import is_over, other_containers, trial_ended
+from archsearch.operator.port import JOB, POD, ClusterError, NotFound, Object, Resource
 from archsearch.operator.problems import Problem, problems
 from archsearch.operator.recording import Detail, Recording, in_bunches
 from archsearch.operator.shared import SearchRef, Shared
+from archsearch.report_parsing import printable, shorten
 
 _log = logging.getLogger(__name__)
 _LOG_AGAIN = 2.0
 """Seconds until a log that cannot be read is asked for again."""
+LINGERS_FOR = 30.0
+"""Seconds for which a pod may hold its slot after its trial's report has been taken in."""
+_LONGEST_MESSAGE = 1024
+_SIDECARS = (
+    "containers of spec.trial.podTemplate do not end when the trial does ({}): each Job is deleted {:.0f} s after its "
+    "trial has ended, and its slot is idle until then; make them initContainers with restartPolicy: Always"
+)
+K = TypeVar("K")
 
 
 @dataclass(frozen=True)
@@ -47,12 +56,18 @@ class Attempts:
         self._recording = recording
         self._launching = Launching(shared, ref, recording, pinned_image)
         self._logs: dict[Key, bytes] = {}
-        self._lost_logs: set[Key] = set()
-        """Attempts whose pod was gone before its log was read."""
+        self._unread: dict[Key, float] = {}
+        """Since when logs could not be read."""
+        self._lost_logs: dict[Key, str] = {}
+        """Attempts whose log will not be read any more, and why."""
         self._stops: dict[Key, str] = {}
         """Why attempts that are not settled have been stopped: their Jobs are gone at once, and say nothing."""
         self._tidied: set[str] = set()
-        """Uids of Jobs that are bound to go by themselves."""
+        """Uids of Jobs that are over and bound to go by themselves."""
+        self._lingering: dict[str, float] = {}
+        """Uids of Jobs that are not over though their trial's report is in the ledger, and since when."""
+        self.warnings: tuple[str, ...] = ()
+        """What people should be told of how their pods behave."""
         self.times: dict[Key, tuple[int | None, int | None]] = {}
         """Start and end of the program of attempts that have ended and may not be in the ledger yet."""
 
@@ -72,11 +87,11 @@ class Attempts:
         if wanting:
             await in_bunches([lambda one=one: self._read_log(one) for one in wanting])  # type: ignore[misc]
             observed = self._look(search, jobs, trial_pods)
-        attempts = [await self._beyond_doubt(one) for one in observed]
+        observed = tuple([replace(one, attempt=await self._beyond_doubt(one)) for one in observed])
         self._note(observed)
         troubles = problems(trial_pods, jobs, self._shared.now()) + self._controller_problems(pods)
         return Seen(
-            attempts=tuple(attempts),
+            attempts=tuple(one.attempt for one in observed),
             lingering=lingering_slots(observed, self._recording.ledger),
             running=sum(pod.get("status", {}).get("phase") == "Running" for pod in trial_pods),
             problems=troubles + self._launching.problems,
@@ -128,24 +143,27 @@ class Attempts:
         assert one.pod is not None
         try:
             read = await self._shared.port.log(self._ref.namespace, one.pod, names.TRIAL_CONTAINER, tail_bytes=LOG_END)
-        except NotFound as gone:
-            _log.info("pod %s is gone and its log with it: %s", one.pod, gone)
-            self._lost_logs.add(one.key)
-            return
-        except Rejected as error:
-            _log.info("the log of pod %s cannot be read: %s", one.pod, error)
-            read = b""
+        except NotFound:
+            self._lost_logs[one.key] = "its pod was deleted before its log, and the report in it, was read"
         except ClusterError as error:
-            # Its node may be away: this one waits, the others go on.
-            _log.info("the log of pod %s cannot be read yet: %s", one.pod, error)
-            return
-        self._logs[one.key] = read
+            # Its node may be away, or not have it at hand: this one waits, the others go on.
+            self._not_read(one, error)
+        else:
+            self._logs[one.key] = read
+
+    def _not_read(self, one: Observed, error: ClusterError) -> None:
+        _log.info("the log of pod %s cannot be read yet: %s", one.pod, error)
+        since = self._unread.setdefault(one.key, self._shared.monotonic())
+        limit = self._shared.settings.node_lost_after
+        if self._shared.monotonic() - since >= limit:
+            told = f"its log, and the report in it, could not be read for {limit:.0f} s: {error}"
+            self._lost_logs[one.key] = shorten(printable(told), _LONGEST_MESSAGE)
 
     async def _beyond_doubt(self, one: Observed) -> Attempt:
         """The fact of one attempt; a Job that seems to be gone is asked for, since a cache may lag behind."""
         attempt = one.attempt
-        if one.key in self._lost_logs:
-            message = "its pod was deleted before its log, and the report in it, was read"
+        message = self._lost_logs.get(one.key)
+        if message is not None and one.needs_log:
             return replace(attempt, state=AttemptState.LOST, reason="ReportLost", message=message)
         if attempt.state is not AttemptState.LOST or attempt.reason != "JobMissing":
             return attempt
@@ -174,55 +192,80 @@ class Attempts:
         """Make the Jobs of ``starts``, and of those before that could not be made yet; what fails is tried again."""
         await self._launching.launch(search, starts)
 
-    async def stop(self, stop: Stop) -> None:
-        """Stop an attempt: its program gets SIGTERM at once."""
+    async def stop(self, stops: Iterable[Stop]) -> None:
+        """Stop attempts: their programs get SIGTERM at once.
+
+        Raises:
+            ClusterError: of some it is not known whether they were told; they are seen as running until they are.
+        """
+        await in_bunches([lambda stop=stop: self._stop(stop) for stop in stops])  # type: ignore[misc]
+
+    async def _stop(self, stop: Stop) -> None:
         key = (stop.index, stop.attempt)
         self._launching.drop(key)
-        self._stops[key] = stop.reason
         jobs = [job for job in self._jobs() if attempt_of(job, self._ref.uid) == key]
         for job in jobs:
             await self._stop_job(job, stop.reason)
         if not jobs:
-            pods = self._shared.pods.of(self._ref.namespace, self._ref.uid)
-            for pod in pods:
-                if attempt_of(pod, self._ref.uid) == key and not is_gone(pod):
-                    metadata = pod["metadata"]
-                    await self._shared.port.delete(POD, metadata["namespace"], metadata["name"], uid=metadata["uid"])
+            for pod in self._pods_of(key):
+                await self._delete(POD, pod)
+            self._stops[key] = stop.reason
 
     async def stop_all(self, reason: str) -> None:
-        """Stop whatever still runs: the search is over."""
-        for job in self._jobs():
-            if not is_over(job) and "deletionTimestamp" not in job["metadata"] and self._is_unsettled_or_idle(job):
-                await self._stop_job(job, reason)
-
-    def _is_unsettled_or_idle(self, job: Object) -> bool:
-        """Not one whose program has ended well and whose Job will be complete in a moment."""
-        key = attempt_of(job, self._ref.uid)
-        return key is not None and not self._settled(key)
+        """Stop whatever still runs, whoever started it: the search is over."""
+        jobs = [job for job in self._jobs() if not is_over(job) and not self._has_ended(job)]
+        await in_bunches([lambda job=job: self._stop_job(job, reason) for job in jobs])  # type: ignore[misc]
 
     async def _stop_job(self, job: Object, reason: str) -> None:
-        metadata = job["metadata"]
+        """Say why, then delete it. One that says so and is there all the same is seen as running, and told again."""
+        metadata, key = job["metadata"], attempt_of(job, self._ref.uid)
         if "deletionTimestamp" in metadata:
             return
         annotated = {"metadata": {"annotations": {names.STOP_REASON: reason}}}
         try:
             stopping = await self._shared.port.patch(JOB, metadata["namespace"], metadata["name"], annotated)
         except NotFound:
-            return
-        self._shared.jobs.put(stopping)
-        await self._shared.port.delete(JOB, metadata["namespace"], metadata["name"], uid=metadata["uid"])
+            stopping = None
+        if key is not None:
+            self._stops[key] = reason
+        if stopping is not None:
+            self._shared.jobs.put(stopping)
+            await self._delete(JOB, job)
 
-    async def tidy(self) -> None:
-        """Let Jobs go whose report is in the ledger (ttlSecondsAfterFinished), and forget what is gone."""
+    async def _delete(self, kind: Resource, object: Object) -> None:
+        metadata = object["metadata"]
+        if "deletionTimestamp" not in metadata:
+            await self._shared.port.delete(kind, metadata["namespace"], metadata["name"], uid=metadata["uid"])
+
+    def _pods_of(self, key: Key | None) -> list[Object]:
+        """Pods of an attempt that are still there."""
+        pods = self._shared.pods.of(self._ref.namespace, self._ref.uid)
+        return [pod for pod in pods if attempt_of(pod, self._ref.uid) == key and not is_gone(pod)]
+
+    def _has_ended(self, job: Object) -> bool:
+        """Whether the program of a Job has ended in a pod that is there to tell: its Job is complete in a moment."""
+        return any(trial_ended(pod) for pod in self._pods_of(attempt_of(job, self._ref.uid)))
+
+    # --- tidying up ---------------------------------------------------------------------------------------------------
+
+    async def tidy(self) -> float | None:
+        """Let Jobs go whose report is in the ledger, and forget what is gone; seconds until to look again, or None.
+
+        One whose program has ended goes by itself (ttlSecondsAfterFinished), unless other containers of its pod hold
+        on to its slot; one whose program was lost, or stopped, would start it again once it could, and is deleted.
+        """
         done = [job for job in self._jobs() if self._is_done(job)]
         await in_bunches([lambda job=job: self._let_go(job) for job in done])  # type: ignore[misc]
         for pod in self._shared.pods.of(self._ref.namespace, self._ref.uid):
             key = attempt_of(pod, self._ref.uid)
             if key is not None and is_gone(pod) and self._settled(key):
                 self._shared.pods.forget(pod["metadata"]["uid"])
-        for kept in (self.times, self._logs, self._stops):
+        for kept in (self.times, self._logs, self._stops, self._unread, self._lost_logs):
             _drop(kept, self._settled)
-        self._lost_logs = {key for key in self._lost_logs if not self._settled(key)}
+        there = {job["metadata"]["uid"] for job in done}
+        _drop(self._lingering, lambda uid: uid not in there)
+        now = self._shared.monotonic()
+        return min((max(1.0, since + LINGERS_FOR - now) for since in self._lingering.values()), default=None)
 
     def _is_done(self, job: Object) -> bool:
         key = attempt_of(job, self._ref.uid)
@@ -230,19 +273,36 @@ class Attempts:
 
     async def _let_go(self, job: Object) -> None:
         metadata = job["metadata"]
-        if "ttlSecondsAfterFinished" not in job.get("spec", {}) and "deletionTimestamp" not in metadata:
-            patch = {"spec": {"ttlSecondsAfterFinished": self._shared.settings.finished_ttl}}
-            try:
-                await self._shared.port.patch(JOB, metadata["namespace"], metadata["name"], patch)
-            except NotFound:
+        try:
+            if "deletionTimestamp" in metadata:
                 pass
-            except ClusterError as error:
-                _log.info("Job %s cannot be bound to go yet: %s", metadata["name"], error)
-                return
-        self._tidied.add(metadata["uid"])
+            elif not is_over(job) and (not self._has_ended(job) or self._lingers(job)):
+                await self._delete(JOB, job)
+            elif "ttlSecondsAfterFinished" not in job.get("spec", {}):
+                patch = {"spec": {"ttlSecondsAfterFinished": self._shared.settings.finished_ttl}}
+                bound = await self._shared.port.patch(JOB, metadata["namespace"], metadata["name"], patch)
+                self._shared.jobs.put(bound)
+        except NotFound:
+            pass
+        except ClusterError as error:
+            _log.info("Job %s cannot be bound to go yet: %s", metadata["name"], error)
+            return
+        if is_over(job):
+            self._tidied.add(metadata["uid"])
+
+    def _lingers(self, job: Object) -> bool:
+        """Whether a pod of a Job whose trial has ended holds on to its slot for too long; people are told why."""
+        metadata, now = job["metadata"], self._shared.monotonic()
+        if now - self._lingering.setdefault(metadata["uid"], now) < LINGERS_FOR:
+            return False
+        others = {name for pod in self._pods_of(attempt_of(job, self._ref.uid)) for name in other_containers(pod)}
+        _log.warning("the trial of Job %s has ended and its pod has not; it is deleted", metadata["name"])
+        if others:
+            self.warnings = (_SIDECARS.format(", ".join(sorted(others)), LINGERS_FOR),)
+        return True
 
 
-def _drop(kept: MutableMapping[Key, Any], which: Callable[[Key], bool]) -> None:
+def _drop(kept: MutableMapping[K, Any], which: Callable[[K], bool]) -> None:
     for key in [key for key in kept if which(key)]:
         del kept[key]
 

@@ -63,18 +63,26 @@ class Launching:
         return tuple(told.values())
 
     async def launch(self, search: ArchitectureSearch, starts: Sequence[Start]) -> None:
-        """Make the Jobs of ``starts`` and of all that are due."""
+        """Make the Jobs of ``starts`` and of all that are due, of those that the ledger says run.
+
+        Where it is in doubt what the ledger says, a start waits until that is known.
+        """
         for start in starts:
             self._waiting[start.index, start.attempt] = _Waiting(start)
         now = self._shared.monotonic()
         for key in [key for key in self._waiting if not self._is_wanted(key)]:
             del self._waiting[key]
-        due = [one.start for _, one in sorted(self._waiting.items()) if one.due <= now]
+        ready = [one for key, one in sorted(self._waiting.items()) if key[0] not in self._recording.doubtful]
+        due = [one.start for one in ready if one.due <= now]
         await in_bunches([lambda start=start: self._make(search, start) for start in due])  # type: ignore[misc]
 
     def _is_wanted(self, key: Key) -> bool:
-        trial = self._recording.ledger[key[0]]
-        return trial.phase is Phase.RUNNING and trial.attempts == key[1]
+        index, attempt = key
+        ledger = self._recording.ledger
+        if index in self._recording.doubtful:
+            return True
+        running = index < len(ledger) and ledger[index].phase is Phase.RUNNING
+        return running and ledger[index].attempts == attempt
 
     async def _make(self, search: ArchitectureSearch, start: Start) -> None:
         key = (start.index, start.attempt)

@@ -8,6 +8,7 @@ from archsearch.engine.ledger import LedgerError
 from archsearch.operator.acceptance import Refused
 from archsearch.operator.accepting import admit
 from archsearch.operator.codec import LedgerObjectError
+from archsearch.operator.leaving import leave
 from archsearch.operator.port import SEARCH, ClusterError, Conflict, NotFound, Object, Rejected
 from archsearch.operator.recording import LedgerMoved, SearchGone
 from archsearch.operator.running import Running
@@ -62,10 +63,10 @@ class SearchLoop:
         self._woken.set()
 
     def update(self, search: Object) -> None:
-        """The search has changed; an echo of our own status wakes nobody."""
-        edited = search["metadata"].get("generation") != self._object["metadata"].get("generation")
+        """The search has changed, or is being deleted; an echo of our own status wakes nobody."""
+        turned = _turn(search) != _turn(self._object)
         self._object = search
-        if edited:
+        if turned:
             self.wake()
 
     async def run(self) -> None:
@@ -77,10 +78,16 @@ class SearchLoop:
                 await self._wait(wait)
                 wait = await self._guarded()
         finally:
-            if self._running is not None:
-                await self._running.close()
+            await self._let_go()
             self._shared.pods.forget_all(self._ref.namespace, self._ref.uid)
             self._shared.metrics.forget(self._ref.namespace, self._ref.name)
+
+    async def _let_go(self) -> None:
+        """Forget what is known of the search in memory; everything in the cluster stays."""
+        running, self._running = self._running, None
+        self._generation = self._refused = -1
+        if running is not None:
+            await running.close()
 
     async def _wait(self, seconds: float) -> None:
         """Until something wakes it, or ``seconds`` are over, or the resync is due."""
@@ -90,14 +97,17 @@ class SearchLoop:
         self._woken.clear()
         if woken is not None:
             self._shared.metrics.queued(self._shared.monotonic() - woken)
-        if self._shared.monotonic() - self._looked >= self._shared.settings.resync:
-            await self._look_again()
 
     async def _look_again(self) -> None:
-        """Now and then the search itself is read: an event may have been missed (a watch that broke)."""
+        """Now and then the search itself is read: an event may have been missed, its status been edited."""
+        if self._shared.monotonic() - self._looked < self._shared.settings.resync:
+            return
         with contextlib.suppress(ClusterError):
             try:
-                self.update(await self._shared.port.get(SEARCH, self._ref.namespace, self._ref.name))
+                stored = await self._shared.port.get(SEARCH, self._ref.namespace, self._ref.name)
+                self.update(stored)
+                if self._teller is not None and stored["metadata"]["uid"] == self._ref.uid:
+                    self._teller.found(stored)
             except NotFound:
                 self._object = {"metadata": {"uid": ""}}
             self._looked = self._shared.monotonic()
@@ -106,6 +116,7 @@ class SearchLoop:
         """A pass, and the seconds until the next; None: the search is gone. Raises nothing but a cancellation."""
         begun, error = self._shared.monotonic(), None
         try:
+            await self._look_again()
             wait = await self._pass()
             self._failures = 0
         except SearchGone:
@@ -120,7 +131,7 @@ class SearchLoop:
             _log.warning("%s/%s: %s; again in %.1f s", self._ref.namespace, self._ref.name, failed, wait)
         except (LedgerError, LedgerObjectError) as broken:
             error, wait = "LedgerBroken", self._back_off()
-            await self._tell_refused(Refused("LedgerBroken", str(broken)))
+            await self._begin_anew(Refused("LedgerBroken", str(broken)))
         except Exception:
             error, wait = "Bug", self._back_off()
             _log.exception("%s/%s: a pass failed; again in %.1f s", self._ref.namespace, self._ref.name, wait)
@@ -128,13 +139,26 @@ class SearchLoop:
         self._shared.metrics.reconciled(self._ref.namespace, self._ref.name, self._last_pass - begun, error)
         return max(_SHORTEST, wait)
 
+    async def _begin_anew(self, broken: Refused) -> None:
+        """Memory and what is stored do not fit: say so; the next pass reads everything again, which may be mended."""
+        _log.error("%s/%s: %s", self._ref.namespace, self._ref.name, broken.message)
+        try:
+            await self._let_go()
+            self._shared.metrics.forget(self._ref.namespace, self._ref.name)  # the ledger is counted anew
+            await self._tell_refused(broken)
+        except Exception:
+            _log.exception("%s/%s: it cannot be told: %s", self._ref.namespace, self._ref.name, broken.message)
+
     def _back_off(self) -> float:
         self._failures += 1
         return min(_LONGEST_BACK_OFF, 0.25 * 2.0 ** min(self._failures, 10))
 
     async def _pass(self) -> float:
         metadata = self._object["metadata"]
-        if metadata["uid"] != self._ref.uid or "deletionTimestamp" in metadata:
+        if metadata["uid"] != self._ref.uid:
+            raise SearchGone(self._ref.name)
+        if "deletionTimestamp" in metadata:
+            await leave(self._shared, self._ref)
             raise SearchGone(self._ref.name)
         generation = int(metadata.get("generation", 0))
         if generation != self._generation and (generation != self._refused or self._shared.monotonic() >= self._retry):
@@ -190,3 +214,8 @@ class SearchLoop:
         generation = int(self._object["metadata"].get("generation", 0))
         with contextlib.suppress(ClusterError, SearchGone):
             await (await self._known()).refused(refused, generation)
+
+
+def _turn(search: Object) -> tuple[object, bool]:
+    metadata = search["metadata"]
+    return metadata.get("generation"), "deletionTimestamp" in metadata

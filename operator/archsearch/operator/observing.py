@@ -156,7 +156,7 @@ def observe_attempt(
     if pod is None:
         return found
     found = replace(found, node=pod.node, pod=pod.name)
-    if from_log and log is None and pod.terminated is not None and not stopped_by_disruption(pod):
+    if from_log and log is None and _reported(pod):
         running = replace(found.attempt, state=AttemptState.RUNNING, exit_code=None, reason=None, message=None)
         return replace(found, attempt=running, needs_log=True)
     return _with_times(found, pod)
@@ -177,8 +177,19 @@ def _attempt(
     if pod.terminated is not None or pod.terminal or pod.lost:
         report = pod.report if log is None else find_report_in_log(log.decode(errors="replace"))
         return ended(blank, pod, stop, report, search)
-    going = stop is not None or pod.deleted is not None or field(job, "metadata", "deletionTimestamp") is not None
-    return replace(blank, state=AttemptState.STOPPING if going else AttemptState.RUNNING)
+    return replace(blank, state=AttemptState.STOPPING if _goes(job, pod, stop) else AttemptState.RUNNING)
+
+
+def _goes(job: Object | None, pod: PodView, stop: str | None) -> bool:
+    """Whether it has been told to end. That its Job says why is not enough: its deletion may have failed."""
+    if job is None:
+        return stop is not None or pod.deleted is not None
+    return pod.deleted is not None or field(job, "metadata", "deletionTimestamp") is not None
+
+
+def _reported(pod: PodView) -> bool:
+    """Whether a report is to be expected: of one that has not exited with 0 it would not be believed."""
+    return pod.terminated is not None and integer(pod.terminated, "exitCode") == 0 and not stopped_by_disruption(pod)
 
 
 def _pod_to_come(job: Object | None) -> bool:

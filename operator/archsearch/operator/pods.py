@@ -173,6 +173,19 @@ def gone(object: Object) -> bool:
     return text(object, "metadata", "annotations", GONE) == "true"
 
 
+def trial_ended(pod: Object) -> bool:
+    """Whether the trial container of a pod has ended, or its pod has before it began."""
+    status = mapping(pod, "status")
+    return text(status, "phase") in _TERMINAL or isinstance(field(_trial_state(status), "terminated"), Mapping)
+
+
+def other_containers(pod: Object) -> tuple[str, ...]:
+    """Names of containers of a pod that run beside the trial's."""
+    statuses = items(pod, "status", "containerStatuses")
+    running = [one for one in statuses if isinstance(field(one, "state", "running"), Mapping)]
+    return tuple(name for one in running if (name := text(one, "name")) and name != names.TRIAL_CONTAINER)
+
+
 def is_over(job: Object) -> bool:
     """Whether a Job has ended, well or not."""
     conditions = items(job, "status", "conditions")

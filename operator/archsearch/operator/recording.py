@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from archsearch.engine.ledger import Ledger
+from archsearch.engine.ledger import Ledger, LedgerError
 from archsearch.engine.model import Trial
 from archsearch.engine.running import trial_name
 from archsearch.operator import names
@@ -37,13 +37,31 @@ class Detail:
 
 
 class Recording:
-    """Keeps the ledger in memory and its ArchitectureTrials in step; memory follows what has been written."""
+    """Keeps the ledger in memory and its ArchitectureTrials in step; memory follows what has been written.
+
+    What a plan changes is written in two halves, and its Jobs are made between them: a slot waits for those, and for
+    the second half nothing waits but the next observation. After a crash at any point in between a new operator reads
+    a ledger without gaps, from which a pass starts as from any other:
+
+    - Only some new trials are there: the others are proposed again, with the same indices.
+    - A trial is Running and has no Job: its attempt counts as lost, which uses up no retry.
+    - A trial is Running, its Job is there, and the child before it in its slot still counts as Running though it has
+      ended: that one's Job is kept until its report is in the ledger, so the report is read again, and says the same.
+    - Only some observations have their number: those that have are a prefix, and the controller has been taught none
+      of this plan's, for it is called last.
+
+    A write that fails is in doubt, since its answer alone may be lost: what is stored is read, and taken in, before
+    anything is planned (:meth:`settle`). So no second value is ever written over a first that may be there, and no
+    observation number is given to one child that another may hold.
+    """
 
     def __init__(self, shared: Shared, ref: SearchRef, space: Space, gpus: float) -> None:
         self._shared = shared
         self._ref = ref
         self._space = space
         self._gpus = gpus
+        self._doubtful: set[int] = set()
+        """Indices of trials that were being written when memory last had what is stored."""
         self.ledger = Ledger()
         self.uids: dict[int, str] = {}
         """Uids of the ArchitectureTrials that are not terminal."""
@@ -60,6 +78,7 @@ class Recording:
         selector = f"{names.SEARCH_UID_LABEL}={self._ref.uid}"
         listing = await self._shared.port.list(TRIAL, self._ref.namespace, selector)
         trials = [read_trial(item, self._space) for item in listing.items]
+        self._refuse_gaps({trial.index for trial in trials})
         self.ledger = Ledger(trials)
         self.uids = {
             trial.index: item["metadata"]["uid"]
@@ -67,11 +86,21 @@ class Recording:
             if not trial.phase.terminal
         }
 
-    async def write(self, trials: Iterable[Trial]) -> tuple[Trial, ...]:
-        """Write whole new values of trials that are new or have changed; what they were before, or none, is replaced.
+    def _refuse_gaps(self, indices: set[int]) -> None:
+        missing = next((index for index in range(max(indices, default=-1)) if index not in indices), None)
+        if missing is not None:
+            name = trial_name(self._ref.name, missing)
+            raise LedgerError(f"trial {missing} is missing: ArchitectureTrial {name} was deleted; indices have no gaps")
 
-        New ones first, in the order of their indices; then what has an observation number, in the order of numbers;
-        then the others, together. So a ledger that is read back after a crash has no gaps in either order.
+    # --- writing ------------------------------------------------------------------------------------------------------
+
+    @property
+    def doubtful(self) -> frozenset[int]:
+        """Indices of trials of which it is not known what is stored."""
+        return frozenset(self._doubtful)
+
+    async def begin(self, trials: Iterable[Trial]) -> None:
+        """Write the first half of a plan: new trials in the order of their indices, then those that go on, together.
 
         Raises:
             SearchGone, LedgerMoved, ClusterError: what was written until then stays, in the cluster and in memory.
@@ -80,32 +109,93 @@ class Recording:
         for trial in changed:
             if trial.index >= len(self.ledger):
                 await self._create(trial)
-        fresh = [trial for trial in changed if trial != self.ledger[trial.index]]
-        numbered = [trial for trial in fresh if self._is_numbered_now(trial)]
+        await self._patch_together(trial for trial in changed if not trial.phase.terminal)
+
+    async def finish(self, trials: Iterable[Trial]) -> None:
+        """Write the second half: trials that are over, first those with a new number, in the order of the numbers.
+
+        The others follow, those that take over another's outcome last: none has it before that other one.
+
+        Raises:
+            SearchGone, ClusterError: what was written until then stays, in the cluster and in memory.
+        """
+        over = [trial for trial in trials if trial.phase.terminal and trial != self.ledger[trial.index]]
+        numbered = [trial for trial in over if trial.observation is not None]
         for trial in sorted(numbered, key=lambda trial: trial.observation or 0):
             await self._patch(trial)
-        rest = [trial for trial in fresh if trial.observation is None]
-        await in_bunches([lambda trial=trial: self._patch(trial) for trial in rest])  # type: ignore[misc]
-        return tuple(fresh)
+        rest = [trial for trial in over if trial.observation is None]
+        await self._patch_together(trial for trial in rest if trial.reuse_of is None)
+        await self._patch_together(trial for trial in rest if trial.reuse_of is not None)
 
-    def _is_numbered_now(self, trial: Trial) -> bool:
-        return trial.observation is not None and trial != self.ledger[trial.index]
+    async def _patch_together(self, trials: Iterable[Trial]) -> None:
+        fresh = [trial for trial in trials if trial != self.ledger[trial.index]]
+        await in_bunches([lambda trial=trial: self._patch(trial) for trial in fresh])  # type: ignore[misc]
+
+    # --- doubt --------------------------------------------------------------------------------------------------------
+
+    async def settle(self) -> tuple[Trial, ...]:
+        """Read what is stored of every trial in doubt, and take it in; what has changed in memory by that.
+
+        Raises:
+            LedgerObjectError, LedgerError: what is stored is garbled.
+            LedgerMoved, ClusterError: it cannot be read now.
+        """
+        found: list[tuple[Trial, str]] = []
+        for index in sorted(self._doubtful):
+            try:
+                stored = await self._stored(index)
+            except NotFound:
+                # It was never made, or somebody has deleted it: the next write of it makes it.
+                self._doubtful.discard(index)
+                continue
+            found.append((self._as_known(read_trial(stored, self._space)), stored["metadata"]["uid"]))
+        changed = []
+        for trial, uid in sorted(found, key=_order):
+            if trial.index >= len(self.ledger) or trial != self.ledger[trial.index]:
+                self.ledger.put([trial])
+                changed.append(trial)
+            self._follow(trial, uid)
+            self._doubtful.discard(trial.index)
+        return tuple(changed)
+
+    def _as_known(self, stored: Trial) -> Trial:
+        """``stored``, with times as exact as memory has them where memory knows that it is over."""
+        known = self.ledger[stored.index] if stored.index < len(self.ledger) else None
+        if known is None or not known.phase.terminal:
+            return stored
+        if not stored.phase.terminal:
+            return known  # its record was deleted and made anew; the next write fills it in
+        if stored.phase is not known.phase:
+            told = f"is {stored.phase.value}, and was {known.phase.value}: somebody has changed it"
+            raise LedgerObjectError(trial_name(self._ref.name, stored.index), "status.phase", told)
+        return replace(known, observation=stored.observation)
+
+    def _follow(self, trial: Trial, uid: str | None = None) -> None:
+        if trial.phase.terminal:
+            self.uids.pop(trial.index, None)
+            self.details.pop(trial.index, None)
+        elif uid is not None:
+            self.uids[trial.index] = uid
+
+    # --- single writes ------------------------------------------------------------------------------------------------
 
     async def _create(self, trial: Trial) -> None:
         bare = _bare(trial)
         body = trial_object(self._ref.name, self._ref.namespace, self._ref.uid, bare)
+        self._doubtful.add(trial.index)
         try:
             made = await self._shared.port.create(TRIAL, body)
         except AlreadyExists:
-            made = await self._stored(trial)
+            made = await self._stored(trial.index)
             bare = read_trial(made, self._space)
-        self.uids[trial.index] = made["metadata"]["uid"]
         self.ledger.put([bare])
-        if bare.genotype != trial.genotype or bare.phase.terminal:
+        self._follow(bare, made["metadata"]["uid"])
+        self._doubtful.discard(trial.index)
+        if replace(bare, created=trial.created) != _bare(trial):
             raise LedgerMoved(f"trial {trial.index} of {self._ref.name} is in the cluster already")
 
-    async def _stored(self, trial: Trial) -> Object:
-        stored = await self._shared.port.get(TRIAL, self._ref.namespace, trial_name(self._ref.name, trial.index))
+    async def _stored(self, index: int) -> Object:
+        stored = await self._shared.port.get(TRIAL, self._ref.namespace, trial_name(self._ref.name, index))
         try:
             refuse_stranger(stored, self._ref.uid)
         except Conflict as leaving:
@@ -125,15 +215,15 @@ class Recording:
             process_ended=detail.process_ended,
         )
         name = trial_name(self._ref.name, trial.index)
+        self._doubtful.add(trial.index)
         try:
             await self._shared.port.patch(TRIAL, self._ref.namespace, name, {"status": status}, subresource="status")
         except NotFound:
             await self._heal(trial)
             await self._shared.port.patch(TRIAL, self._ref.namespace, name, {"status": status}, subresource="status")
         self.ledger.put([trial])
-        if trial.phase.terminal and trial.index in self.uids:
-            del self.uids[trial.index]
-            self.details.pop(trial.index, None)
+        self._follow(trial)
+        self._doubtful.discard(trial.index)
 
     async def _heal(self, trial: Trial) -> None:
         """Somebody has deleted the record of a child: make it again, unless it is the search that is being deleted."""
@@ -161,6 +251,12 @@ def _bare(trial: Trial) -> Trial:
         duplicate_of=trial.duplicate_of,
         reuse_of=trial.reuse_of,
     )
+
+
+def _order(found: tuple[Trial, str]) -> tuple[bool, int, int]:
+    """New trials in the order of indices, then observations in the order of their numbers."""
+    trial = found[0]
+    return trial.observation is not None, trial.observation or 0, trial.index
 
 
 async def in_bunches(calls: Sequence[Callable[[], Awaitable[None]]]) -> None:

@@ -1,18 +1,22 @@
 """Every search of this operator: one loop each, begun, woken and ended as its resource comes, changes and goes."""
 
 import asyncio
+import logging
 from collections.abc import Sequence
 
 from archsearch.operator.loop import SearchLoop
 from archsearch.operator.port import Object
 from archsearch.operator.shared import SearchRef, Shared
 
+_log = logging.getLogger(__name__)
+_AGAIN = 30.0
+"""Seconds until a loop that failed is begun again."""
 _REMEMBERED = 1000
 """Searches that are gone and whose last pods may still be going."""
 
 
 class Searches:
-    """The loops. A failing one never stops another: each is a task of its own, and none ends by an error."""
+    """The loops. A failing one never stops another: each is a task of its own, and one that fails begins anew."""
 
     def __init__(self, shared: Shared) -> None:
         self._shared = shared
@@ -20,15 +24,18 @@ class Searches:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._over: dict[str, None] = {}
         """Uids of searches that are gone, the oldest first."""
+        self._closed = False
 
     def __len__(self) -> int:
         return len(self._loops)
 
     def seen(self, search: Object, deleted: bool) -> None:
-        """A search is there, has changed, or is gone."""
+        """A search is there, has changed, or is gone; of no interest to one that is closed."""
+        if self._closed:
+            return
         metadata = search["metadata"]
         uid = metadata["uid"]
-        if deleted or "deletionTimestamp" in metadata:
+        if deleted:
             self._end(uid)
             return
         loop = self._loops.get(uid)
@@ -69,6 +76,7 @@ class Searches:
 
     async def close(self) -> None:
         """End every loop, between two calls; what they have made stays, and the next operator goes on with it."""
+        self._closed = True
         tasks = tuple(self._tasks.values())
         for task in tasks:
             task.cancel()
@@ -77,7 +85,17 @@ class Searches:
 
 
 async def _run(loop: SearchLoop, before: Sequence[asyncio.Task[None]]) -> None:
-    """Run ``loop`` once those of earlier searches of its name have ended: they forget their series as they do."""
+    """Run ``loop`` once those of earlier searches of its name have ended: they forget their series as they do.
+
+    It is to end by itself only when its search is gone: where it fails all the same, it is told and begun again.
+    """
     if before:
         await asyncio.wait(before)
-    await loop.run()
+    while True:
+        try:
+            await loop.run()
+            return
+        except Exception:
+            name = asyncio.current_task()
+            _log.exception("the loop of %s failed; again in %.0f s", name.get_name() if name else "a search", _AGAIN)
+            await asyncio.sleep(_AGAIN)

@@ -19,7 +19,7 @@ AT_MOST_EVERY = 1.0
 
 
 class Teller:
-    """Writes the status of one search; ``status`` is what has been written last."""
+    """Writes the status of one search; ``status`` is what has been written last, or found since."""
 
     def __init__(self, shared: Shared, ref: SearchRef, stored: Object) -> None:
         self._shared = shared
@@ -30,6 +30,10 @@ class Teller:
         """Trials written since the last write of the status: events tell of them once it stands there."""
         self._written_at = -AT_MOST_EVERY
         self.status: SearchStatus = read_status(stored)
+
+    def found(self, stored: Object) -> None:
+        """This is what is stored: where it is not what was written last, it is written again."""
+        self.status = read_status(stored)
 
     def wrote(self, trials: Iterable[Trial]) -> None:
         """These new values of trials are in the ledger."""

@@ -54,7 +54,7 @@ def vanished(attempt: Attempt, job: Object | None, stop: str | None) -> Attempt:
         return _lost(attempt, "JobMissing", "its Job is gone, and its pod with it: somebody has deleted them")
     if is_over(job):
         return _lost(attempt, "ReportLost", "its Job has ended, and its pod was deleted before the report was read")
-    going = stop is not None or field(job, "metadata", "deletionTimestamp") is not None
+    going = field(job, "metadata", "deletionTimestamp") is not None  # that it says why it is stopped is not enough
     return replace(attempt, state=AttemptState.STOPPING if going else AttemptState.RUNNING)
 
 

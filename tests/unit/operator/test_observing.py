@@ -58,8 +58,9 @@ STATES: list[tuple[str, Object | None, tuple[Object, ...], AttemptState, str | N
     ("pending", job(), (pod("Pending"),), LIVE, None, True),
     ("running", job(), (pod("Running", RUNNING),), LIVE, None, True),
     ("waiting", job(), (pod("Pending", {"waiting": {"reason": "ErrImagePull"}}),), LIVE, None, True),
-    ("stop asked, no pod yet", job(stop="Suspended"), (), STOPPING, None, True),
-    ("stop asked", job(stop="Suspended"), (pod("Running", RUNNING),), STOPPING, None, True),
+    ("stop said and not done, no pod yet", job(stop="Suspended"), (), LIVE, None, True),
+    ("stop said and not done", job(stop="Suspended"), (pod("Running", RUNNING),), LIVE, None, True),
+    ("stop done", job(stop="Suspended", deleted=True), (pod("Running", RUNNING),), STOPPING, None, True),
     ("Job deleted", job(deleted=True), (pod("Running", RUNNING),), STOPPING, None, True),
     ("Job deleted, pod gone", job(deleted=True), (), STOPPING, None, False),
     ("pod deleted", job(), (pod("Running", RUNNING, deleted=29),), STOPPING, None, True),
@@ -274,6 +275,12 @@ def test_the_last_report_in_the_log_is_the_report() -> None:
 def test_a_log_without_a_report_ends_the_attempt_without_one() -> None:
     observed = seen(job(), pod("Succeeded", ended(0, GOOD)), log=b"\xff\xfe", **FROM_LOG)
     assert (observed.attempt.state, observed.attempt.report) == (EXITED, None)
+
+
+def test_the_log_of_a_program_that_has_failed_is_not_asked_for() -> None:
+    observed = seen(job(), pod("Failed", NO_PROGRAM), **FROM_LOG)
+    assert (observed.needs_log, observed.attempt.reason) == (False, "StartFailed")
+    assert seen(job(), pod("Failed", ended(3)), **FROM_LOG).attempt.exit_code == 3
 
 
 def test_the_log_of_a_pod_that_was_taken_away_is_not_asked_for() -> None:
