@@ -1,27 +1,26 @@
 """The controller pod of one search: made, spoken to by its address, replaced when it is gone."""
 
-import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from archsearch.api import ArchitectureSearch, Strategy
 from archsearch.calling import Caller
-from archsearch.controller_client import ControllerClient, ControllerError, ControllerRefused
+from archsearch.controller_client import ControllerError, ControllerRefused
 from archsearch.operator import names
 from archsearch.operator.builders import controller as build
 from archsearch.operator.cache import is_gone
 from archsearch.operator.port import POD, AlreadyExists, ClusterError, Object, Rejected
 from archsearch.operator.problems import Problem
-from archsearch.operator.reaching import Reach, reach
 from archsearch.operator.shared import SearchRef, Shared
+from archsearch.operator.speaking import PATIENCE, Line
 
 _log = logging.getLogger(__name__)
-_PATIENCE = 120.0
-"""Seconds that a running controller may take until it answers; PyTorch takes some of them to be imported."""
 _LONGEST_BACK_OFF = 30.0
 _SETTLED = 5.0
 """Seconds that a controller must have been there for what went wrong before to be forgotten: one that answers twice and
 dies, again and again, is told of, and is not made anew in a spin."""
+_AGAIN = 2.0
+"""Seconds until it is tried again to delete a pod."""
 _LIVE = ("Pending", "Running")
 
 
@@ -41,7 +40,9 @@ class ControllerPod:
         image: str,
         wake: Callable[[], None],
         keep_every: int | None,
+        belongings: Callable[[], Awaitable[None]],
     ) -> None:
+        """A keeper that knows of no pod yet; ``belongings`` makes what a pod needs and is not there (any more)."""
         self._shared = shared
         self._ref = ref
         self._search = search
@@ -53,17 +54,17 @@ class ControllerPod:
         self._pod: Object | None = None
         """The pod that is spoken to, or will be."""
         self._number = 0
-        self._reach: Reach | None = None
-        self._client: ControllerClient | None = None
-        self._connecting: asyncio.Task[None] | None = None
         self._failures = 0
         self._not_before = 0.0
-        self._up_since: float | None = None
-        """When the controller that is spoken to first answered."""
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._belongings = belongings
+        self._bare = False
+        """Whether what the next pod needs has not been looked after since the one before was made."""
+        self._cut_off = False
+        """Whether a call had no usable answer: the way to it is found anew."""
         self.caller = Caller(
             self, wake, keep_every, lambda seconds: shared.metrics.proposed(ref.namespace, ref.name, seconds)
         )
+        self._line = Line(shared, self._token, self.caller, self, wake)
         self.problem: Problem | None = None
         """Why there is no controller to speak to, where that is more than a matter of seconds."""
         self.replacements: list[tuple[str, str]] = []
@@ -71,7 +72,7 @@ class ControllerPod:
         self._gone: str | None = None
         """Why the pod before is gone, until there is another."""
         self._retired = ""
-        """Uid of the pod that we have deleted ourselves, for a reason that has been told."""
+        """Uid of the pod that is to be replaced, or has been, for a reason that has been told."""
 
     @property
     def up(self) -> bool:
@@ -105,24 +106,30 @@ class ControllerPod:
         self._number = max([self._number, *map(_number, mine)])
         live = [pod for pod in mine if self._is_live(pod)]
         chosen = live[-1] if live else None
+        if self._cut_off or (self._pod is not None and _uid(self._pod) == self._retired):
+            self._cut_off = False
+            await self._line.hang_up()
+        stays = False
         for pod in mine:
             if is_gone(pod):
                 self._shared.pods.forget(_uid(pod))
             elif pod is not chosen and "deletionTimestamp" not in pod["metadata"]:
-                await self._delete(pod)
+                stays |= not await self._goes(pod)
+        if stays:
+            return _AGAIN  # never two
         if self._pod is not None and (chosen is None or _uid(chosen) != _uid(self._pod)):
             await self._lost(mine)
         if chosen is None:
             return await self._make()
         self._pod = chosen
-        self._connect_once_it_runs()
+        self._line.connect_once_it_runs(chosen)
         return self._forgets_in()
 
     def _forgets_in(self) -> float | None:
         """Forget what went wrong once this one has been there for a while; seconds until then, where that is due."""
-        if not self._failures or self._up_since is None:
+        if not self._failures or self._line.up_since is None:
             return None
-        wait = self._up_since + _SETTLED - self._shared.monotonic()
+        wait = self._line.up_since + _SETTLED - self._shared.monotonic()
         if wait <= 0 and not self.caller.busy:
             self._failures, self.problem = 0, None
         return wait if wait > 0 else None
@@ -132,6 +139,7 @@ class ControllerPod:
         same = metadata.get("annotations", {}).get(names.CONFIG_HASH) == self._hash
         return (
             same
+            and _uid(pod) != self._retired
             and not is_gone(pod)
             and "deletionTimestamp" not in metadata
             and status.get("phase", "Pending") in _LIVE
@@ -141,6 +149,12 @@ class ControllerPod:
         wait = self._not_before - self._shared.monotonic()
         if wait > 0:
             return wait
+        try:
+            if self._bare:
+                await self._belongings()
+                self._bare = False
+        except Rejected as error:
+            return self._cannot_make(f"what the controller needs cannot be made: {error}", "")
         self._number += 1
         pod = build.build_controller_pod(
             self._search, self._ref.uid, self._number, self._token, self._config, self._image, self._shared.settings
@@ -150,10 +164,7 @@ class ControllerPod:
         except AlreadyExists:
             return 0.5
         except Rejected as error:
-            self._back_off()
-            message = f"the controller pod is refused: {error}"
-            self.problem = Problem("ControllerFailed", message, pod["metadata"]["name"], None)
-            return self._not_before - self._shared.monotonic()
+            return self._cannot_make(f"the controller pod is refused: {error}", pod["metadata"]["name"])
         self._shared.pods.put(made)
         self._pod = made
         if self._gone is not None:
@@ -161,6 +172,12 @@ class ControllerPod:
             self._gone = None
         self._shared.metrics.controller_started(self._ref.namespace, self._ref.name)
         return None
+
+    def _cannot_make(self, why: str, pod: str) -> float:
+        """Tell it; seconds until it is tried again."""
+        self._back_off()
+        self.problem = Problem("ControllerFailed", why, pod, None)
+        return self._not_before - self._shared.monotonic()
 
     async def _lost(self, pods: Sequence[Object]) -> None:
         """The pod that was spoken to is gone, or will never answer again."""
@@ -173,8 +190,8 @@ class ControllerPod:
         elif self._failures:
             self.problem = Problem("ControllerFailed", self._gone, gone["metadata"]["name"], None)
         self._back_off()
-        self._pod = None
-        await self._hang_up()
+        self._pod, self._bare = None, True
+        await self._line.hang_up()
 
     def _back_off(self) -> None:
         """The first one that is lost is replaced at once, those after it ever later, until one lasts."""
@@ -186,73 +203,31 @@ class ControllerPod:
         metadata = pod["metadata"]
         await self._shared.port.delete(POD, metadata["namespace"], metadata["name"], uid=metadata["uid"])
 
+    async def _goes(self, pod: Object) -> bool:
+        """Delete ``pod``; whether that is under way. Children go on meanwhile: an error is no pass's end."""
+        try:
+            await self._delete(pod)
+        except ClusterError as error:
+            message = f"it cannot be replaced: {error}"
+            _log.warning("controller pod %s: %s", pod["metadata"]["name"], message)
+            if isinstance(error, Rejected) and self.problem is None:
+                self.problem = Problem("ControllerFailed", message, pod["metadata"]["name"], None)
+            return False
+        return True
+
     async def remove(self, pods: Sequence[Object]) -> None:
         """The search is over: no controller is needed any more."""
         for pod in filter(_is_controller, pods):
             if "deletionTimestamp" not in pod["metadata"] and not is_gone(pod):
                 await self._delete(pod)
-        self._pod = None
-        await self._hang_up()
-
-    # --- speaking to it -----------------------------------------------------------------------------------------------
-
-    def _connect_once_it_runs(self) -> None:
-        assert self._pod is not None
-        status = self._pod.get("status", {})
-        running = any("running" in state.get("state", {}) for state in status.get("containerStatuses", ()))
-        if running and status.get("podIP") and self._client is None and self._connecting is None:
-            self._connecting = asyncio.create_task(self._connect(self._pod))
-
-    async def _connect(self, pod: Object) -> None:
-        deadline = self._shared.monotonic() + _PATIENCE
-        pause = 0.1
-        try:
-            while self._shared.monotonic() < deadline:
-                try:
-                    self._reach = self._reach or await reach(pod, self._shared.settings)
-                    client = self._client or ControllerClient(self._reach.url, self._token)
-                    self._client = client
-                    await self.caller.connect(client)
-                    self._up_since = self._shared.monotonic()
-                    return
-                except (ControllerError, OSError) as error:
-                    _log.debug("controller of %s does not answer yet: %s", self._ref.name, error)
-                await asyncio.sleep(pause)
-                pause = min(1.0, pause * 1.5)
-            message = f"the controller runs and does not answer for {_PATIENCE:.0f} s"
-            self.problem = Problem("ControllerFailed", message, pod["metadata"]["name"], None)
-            self._retired = _uid(pod)
-            _log.warning("controller pod %s: %s; it is replaced", pod["metadata"]["name"], message)
-            await self._delete(pod)
-        except ClusterError as error:
-            _log.warning("controller pod %s cannot be replaced yet: %s", pod["metadata"]["name"], error)
-        finally:
-            self._connecting = None
-            self._wake()
-
-    async def _hang_up(self) -> None:
-        # A dead pod's address answers nothing at all: what is under way is cut off, not waited for.
-        await self.caller.close()
-        await self.caller.disconnect()
-        if self._connecting is not None:
-            self._connecting.cancel()
-            await asyncio.wait({self._connecting})
-        self._up_since = None
-        client, self._client = self._client, None
-        if client is not None:
-            await client.close()
-        found, self._reach = self._reach, None
-        if found is not None:
-            await found.close()
+        self._pod, self._bare = None, True
+        await self._line.hang_up()
 
     async def close(self) -> None:
         """Stop speaking to it; the pod stays."""
-        await self.caller.close()
-        for task in tuple(self._tasks):
-            task.cancel()
-        await self._hang_up()
+        await self._line.hang_up()
 
-    # --- what its caller hears ----------------------------------------------------------------------------------------
+    # --- what its caller and its line hear ----------------------------------------------------------------------------
 
     def answered(self) -> None:
         """A call was answered; whether that lasts is seen in time (:meth:`ensure`)."""
@@ -260,40 +235,32 @@ class ControllerPod:
     def unusable(self, error: ControllerError) -> None:
         """It may be dead, which the watch will say, or cut off: ask for its health until it answers or is replaced."""
         _log.info("controller of %s does not answer: %s", self._ref.name, error)
-        self._spawn(self._reconnect())
-
-    async def _reconnect(self) -> None:
-        await self._hang_up()
+        self._cut_off = True
         self._wake()
 
     def cannot_go_on(self, refusal: ControllerRefused) -> None:
         """Another one would refuse as well; it is asked again, ever later, since somebody may mend it."""
-        pod = "" if self._pod is None else str(self._pod["metadata"]["name"])
-        self.problem = Problem("ControllerFailed", f"the controller cannot go on: {refusal}", pod, None)
-        self._replace()
+        self._retire(f"the controller cannot go on: {refusal}")
+
+    def silent(self) -> None:
+        """It runs, and nobody hears of it."""
+        self._retire(f"the controller runs and does not answer for {PATIENCE:.0f} s")
 
     def unforeseen(self, error: Exception) -> None:
         """A bug of ours, told with its stack; a new controller begins from the ledger."""
         _log.error("calling the controller of %s failed", self._ref.name, exc_info=error)
-        self._replace()
+        self._retire(None)
 
-    def _replace(self) -> None:
+    def _retire(self, problem: str | None) -> None:
+        """Have the next pass replace it."""
+        pod = "" if self._pod is None else str(self._pod["metadata"]["name"])
+        if problem is not None:
+            _log.warning("controller pod %s: %s; it is replaced", pod, problem)
+            self.problem = Problem("ControllerFailed", problem, pod, None)
         self._failures = max(1, self._failures)
         if self._pod is not None:
             self._retired = _uid(self._pod)
-            self._spawn(self._delete_quietly(self._pod))
-
-    async def _delete_quietly(self, pod: Object) -> None:
-        try:
-            await self._delete(pod)
-        except ClusterError as error:
-            _log.warning("controller pod %s cannot be deleted: %s", pod["metadata"]["name"], error)
-        await self._reconnect()
-
-    def _spawn(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._wake()
 
 
 def _is_controller(pod: Object) -> bool:

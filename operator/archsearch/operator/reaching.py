@@ -60,8 +60,12 @@ async def _forward(namespace: str, name: str, settings: Settings) -> Reach:
     )
     assert process.stdout is not None
     line = b""
-    with contextlib.suppress(TimeoutError):
-        line = await asyncio.wait_for(process.stdout.readline(), _START_SECONDS)
+    try:
+        with contextlib.suppress(TimeoutError):
+            line = await asyncio.wait_for(process.stdout.readline(), _START_SECONDS)
+    except BaseException:  # nobody waits for it any more
+        await Reach("", process).close()
+        raise
     found = _FORWARDING.search(line)
     if found is None:
         await Reach("", process).close()
