@@ -1,13 +1,11 @@
 """A search that has been accepted: observe, decide, apply, as on a laptop, with Jobs in place of processes."""
 
-import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from archsearch import space as spaces
 from archsearch.api import ArchitectureSearch
 from archsearch.api.status import Resolved
-from archsearch.controller_client import ControllerError
 from archsearch.controller_contract import PolicyState
 from archsearch.engine.decide import decide
 from archsearch.engine.divergence import divergences
@@ -19,17 +17,15 @@ from archsearch.operator.belongings import make_belongings
 from archsearch.operator.codec import gpus_of
 from archsearch.operator.controller import ControllerPod
 from archsearch.operator.figures import Figures
+from archsearch.operator.port import ClusterError
 from archsearch.operator.problems import Problem
-from archsearch.operator.recording import Recording
+from archsearch.operator.recording import LedgerMoved, Recording
 from archsearch.operator.search_status import View, judged_at, outcome_of
 from archsearch.operator.shared import SearchRef, Shared
 from archsearch.operator.telling import Teller
 
-_log = logging.getLogger(__name__)
 POINTS = 60
 """How often the decision distributions are asked for over a whole search, about: they cost more than a proposal."""
-_AGAIN = 1.0
-"""Seconds until a search that is at its end asks once more for its policy."""
 
 
 class Running:
@@ -142,16 +138,16 @@ class Running:
         """One pass; seconds until the clock alone makes another one worth while, or None."""
         if self._outcome is not None:
             return await self._rest()
-        spec = self.search.spec
-        self._active.run(not spec.suspend)
+        self._hear()
+        self._active.run(not self.search.spec.suspend)
+        await self._beyond_doubt()
         pods = self._shared.pods.of(self._ref.namespace, self._ref.uid)
         waits = [await self._controller.ensure(pods)]
         seen = await self._attempts.observe(self.search, pods)
         waits.append(seen.wake_after)
         plan = decide(self.search, self._space, self._recording.ledger, self._facts(seen), self._shared.now())
         plan = await self._apply(plan)
-        waits += [plan.wake_after, await self._tell(plan, seen)]
-        return min((wait for wait in waits if wait is not None), default=None)
+        return _sooner(*waits, plan.wake_after, await self._tell(plan, seen))
 
     def _facts(self, seen: Seen) -> Facts:
         caller, ledger = self._controller.caller, self._recording.ledger
@@ -166,37 +162,57 @@ class Running:
             forgiven=self._forgiven,
         )
 
+    async def _beyond_doubt(self) -> None:
+        """Know what the cluster holds before anything follows from it: the answer to a write may have been lost."""
+        ledger = self._recording.ledger
+        before = {index: ledger[index] for index in self._recording.doubtful if index < len(ledger)}
+        self._count(await self._recording.settle(), before)
+
     async def _apply(self, plan: Plan) -> Plan:
-        """Write the ledger, then do what follows from it; the plan without its outcome where that cannot be yet."""
-        before = {
-            trial.index: self._recording.ledger[trial.index]
-            for trial in plan.trials
-            if trial.index < len(self._recording.ledger)
-        }
+        """Write the ledger and do what follows from it; the plan without its outcome where that cannot be yet."""
+        ledger = self._recording.ledger
+        before = {trial.index: ledger[trial.index] for trial in plan.trials if trial.index < len(ledger)}
         try:
-            await self._recording.write(plan.trials)
+            await self._begin(plan)
+            await self._recording.finish(plan.trials)
         finally:
             # An error may come in the midst of it: what has been written until then is never told again.
             self._take(plan.trials, before)
-        for stop in plan.stops:
-            await self._attempts.stop(stop)
+        await self._attempts.stop(plan.stops)
+        self._controller.caller.submit(plan.calls, ledger)
+        plan = replace(plan, wake_after=_sooner(plan.wake_after, await self._attempts.tidy()))
+        if plan.outcome is None:
+            return plan
+        return self._end(plan, plan.outcome)
+
+    async def _begin(self, plan: Plan) -> None:
+        """Write what goes on, and make its Jobs: slots wait for them."""
+        try:
+            await self._recording.begin(plan.trials)
+        except (ClusterError, LedgerMoved):
+            # What it has spared has been written: the ledger says that these run.
+            await self._attempts.start(self.search, plan.starts)
+            raise
         await self._attempts.start(self.search, plan.starts)
-        self._controller.caller.submit(plan.calls, self._recording.ledger)
-        await self._attempts.tidy()
-        if plan.outcome is not None:
-            try:
-                self._policy = await self._controller.caller.whole_state(self._recording.ledger)
-            except ControllerError as error:
-                _log.info("%s/%s: its policy is not known whole yet: %s", self._ref.namespace, self._ref.name, error)
-                return replace(plan, outcome=None, wake_after=_AGAIN)
-            self._outcome = plan.outcome
+
+    def _end(self, plan: Plan, outcome: Outcome) -> Plan:
+        """End the search once its policy is known whole: it is asked for, and a later pass has the answer."""
+        caller = self._controller.caller
+        if caller.whole is None:
+            caller.ask_whole_state(self._recording.ledger)
+            return replace(plan, outcome=None)
+        self._policy = caller.whole
+        self._figures.heard(caller.whole)
+        self._outcome = outcome
         return plan
 
     def _take(self, planned: Iterable[Trial], before: Mapping[int, Trial]) -> None:
         """Count what has really been written of ``planned``; ``before``: what those trials were."""
         ledger = self._recording.ledger
         there = [ledger[trial.index] for trial in planned if trial.index < len(ledger)]
-        written = [trial for trial in there if trial != before.get(trial.index)]
+        self._count([trial for trial in there if trial != before.get(trial.index)], before)
+
+    def _count(self, written: Sequence[Trial], before: Mapping[int, Trial]) -> None:
         self._figures.take(written, before, self._attempts.times)
         self._teller.wrote(written)
 
@@ -206,13 +222,12 @@ class Running:
         pods = self._shared.pods.of(self._ref.namespace, self._ref.uid)
         await self._controller.remove(pods)
         await self._attempts.stop_all("SearchEnded")
-        await self._attempts.tidy()
-        return await self._tell(None, Seen())
+        wait = await self._attempts.tidy()
+        return _sooner(wait, await self._tell(None, Seen()))
 
     # --- what is told -------------------------------------------------------------------------------------------------
 
     async def _tell(self, plan: Plan | None, seen: Seen) -> float | None:
-        self._hear()
         problems: list[Problem] = [*seen.problems]
         if self._controller.problem is not None:
             problems.append(self._controller.problem)
@@ -231,7 +246,7 @@ class Running:
             gpu_seconds=self._figures.gpu_seconds,
             active_seconds=self._active.seconds,
             forgiven=self._forgiven,
-            warnings=(*self._warnings, *(plan.warnings if plan is not None else ())),
+            warnings=(*self._warnings, *self._attempts.warnings, *(plan.warnings if plan is not None else ())),
             diverged=self._diverged,
             refused=self._refused,
         )
@@ -267,3 +282,8 @@ class Running:
         if not known.hash:
             return ()
         return (PolicyState(strategy=known.strategy, version=known.version, asked=known.asked, hash=known.hash),)
+
+
+def _sooner(*waits: float | None) -> float | None:
+    """The shortest of some waits, where None is no wait at all."""
+    return min((wait for wait in waits if wait is not None), default=None)
