@@ -1,10 +1,11 @@
 """An operator in the test's own process and event loop, on a real control plane."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from archsearch.operator.port import ClusterPort
 from archsearch.operator.program import Operator
 from archsearch.operator.settings import Images, Settings
 
@@ -29,10 +30,12 @@ def settings_for(kubeconfig: Path, namespace: str, **changes: object) -> Setting
 
 
 @asynccontextmanager
-async def operator(settings: Settings) -> AsyncIterator[Operator]:
-    """An operator that runs inside the block and ends well after it."""
+async def operator(
+    settings: Settings, wrap: Callable[[ClusterPort], ClusterPort] | None = None
+) -> AsyncIterator[Operator]:
+    """An operator that runs inside the block and ends well after it; ``wrap`` is put before its port."""
     stop = asyncio.Event()
-    running = Operator(settings, stop)
+    running = Operator(settings, stop, wrap)
     task = asyncio.create_task(running.run())
     try:
         yield running

@@ -56,7 +56,7 @@ def main(
     log_level: Annotated[LogLevel, typer.Option(help="What is logged.")] = LogLevel.INFO,
     log_format: Annotated[LogFormat, typer.Option(help="For people, or for programs.")] = LogFormat.TEXT,
     kubeconfig: Annotated[
-        str | None, typer.Option(help="Kubeconfig; without: the pod's account, $KUBECONFIG or ~/.kube/config.")
+        str | None, typer.Option(help="Kubeconfig; without: $KUBECONFIG, ~/.kube/config or the pod's account.")
     ] = None,
     context: Annotated[str | None, typer.Option(help="Context of the kubeconfig.")] = None,
     port_forward: Annotated[

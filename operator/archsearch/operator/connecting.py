@@ -1,6 +1,7 @@
 """Where the API server is and who we are: a kubeconfig, or the service account of the pod that we run in."""
 
 import copy
+import os
 import socket
 from pathlib import Path
 
@@ -13,6 +14,27 @@ from archsearch.operator.port import ClusterError
 
 _SILENT_PEER = 30
 """Seconds after which the kernel gives up a connection whose other end no longer answers (its machine is gone)."""
+
+
+def kubeconfig_file(asked: str | None = None) -> Path | None:
+    """The kubeconfig to use: the one that was asked for, else the one that kubectl would read; None: we are in a pod.
+
+    Of several in KUBECONFIG it is the first that there is.
+
+    Raises:
+        ClusterError: there is none.
+    """
+    if asked is not None:
+        return Path(asked)
+    named = [Path(part).expanduser() for part in os.environ.get("KUBECONFIG", "").split(os.pathsep) if part]
+    candidates = named or [Path.home() / ".kube" / "config"]
+    for candidate in candidates:
+        if candidate.is_file():
+            return candidate
+    if "KUBERNETES_SERVICE_HOST" in os.environ and not named:
+        return None
+    looked = ", ".join(map(str, candidates))
+    raise ClusterError(f"there is no kubeconfig ({looked}); set KUBECONFIG to the file that says where the cluster is")
 
 
 async def configuration_from(kubeconfig: Path | None, context: str | None) -> Configuration:

@@ -7,23 +7,34 @@ would write into resources that are not its own (docs/decisions). What an event 
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import kopf
 from kubernetes.aio.client.configuration import Configuration
 
 from archsearch.operator import names
-from archsearch.operator.port import Object
+from archsearch.operator.port import ClusterError, Object
 
+Seen = Callable[[Object, bool], None]
+"""Told of a search, and whether it is deleted."""
+Login = Callable[[], Awaitable[Configuration]]
+"""Gives the way to the API server, with credentials as fresh as they are to be had."""
 _PATIENCE = 0.5
 """Seconds that kopf gets to end by itself."""
 _AGAIN = 0.2
 """Seconds after which a task that has not ended is cancelled once more."""
+_LOGIN_PAUSE = 2.0
+"""Seconds until a login is tried again for which there were no credentials: their file is just being replaced."""
 
 
 def login_of(configuration: Configuration) -> kopf.ConnectionInfo:
-    """kopf's way to the API server, the same as ours."""
+    """kopf's way to the API server, the same as ours.
+
+    It has no expiration: what the API server refuses (401) is asked for again, and kopf ends where it then gets the
+    same once more. With a time that is another one each time nothing would ever be the same, and it would go on
+    asking as fast as it is answered.
+    """
     scheme, _, token = str((configuration.api_key or {}).get("BearerToken", "")).partition(" ")
     return kopf.ConnectionInfo(
         server=str(configuration.host),
@@ -32,42 +43,13 @@ def login_of(configuration: Configuration) -> kopf.ConnectionInfo:
         certificate_path=configuration.cert_file,
         private_key_path=configuration.key_file,
         scheme=scheme if token else None,
-        token=token or None,
+        token=token.strip() or None,  # a token's file may end with a newline
     )
 
 
-def in_background(work: Callable[[], None]) -> asyncio.Future[None]:
-    """Do ``work`` in a thread of its own; its end, or its error, is the future's.
-
-    No executor's thread: nobody waits for it where the process ends, nor where it does not end when it should.
-    """
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[None] = loop.create_future()
-
-    def settle(error: BaseException | None) -> None:
-        if done.done():
-            return
-        if error is None:
-            done.set_result(None)
-        else:
-            done.set_exception(error)
-
-    def run() -> None:
-        error: BaseException | None = None
-        try:
-            work()
-        except BaseException as raised:  # kopf ends by SystemExit as well
-            error = RuntimeError(f"kopf ended: {raised!r}") if not isinstance(raised, Exception) else raised
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody listens any more
-            loop.call_soon_threadsafe(settle, error)
-
-    threading.Thread(target=run, name="kopf", daemon=True).start()
-    return done
-
-
 def watch_searches(
-    seen: Callable[[Object, bool], None],
-    login: kopf.ConnectionInfo,
+    seen: Seen,
+    login: Login,
     namespaces: tuple[str, ...],
     stop: threading.Event,
 ) -> None:
@@ -93,6 +75,7 @@ async def _run(handlers: kopf.OperatorRegistry, namespaces: tuple[str, ...], sto
                 stop_flag=stop,
             )
     finally:
+        stop.set()  # also where kopf ended by itself: threads of the executor wait for it, and asyncio.run for them
         insisting.cancel()
         while others := asyncio.all_tasks() - {_current()}:
             _cancel(others)
@@ -119,13 +102,16 @@ def _current() -> asyncio.Task[Any]:
     return task
 
 
-def registry(seen: Callable[[Object, bool], None], login: kopf.ConnectionInfo) -> kopf.OperatorRegistry:
+def registry(seen: Seen, login: Login) -> kopf.OperatorRegistry:
     """Handlers of one operator, in a registry of their own: several operators can run in one process."""
     handlers = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=handlers)  # type: ignore[untyped-decorator, unused-ignore]
     async def connect(**_: Any) -> kopf.ConnectionInfo:
-        return login
+        try:
+            return login_of(await login())
+        except ClusterError as error:
+            raise kopf.TemporaryError(str(error), delay=_LOGIN_PAUSE) from error
 
     @kopf.on.startup(registry=handlers)  # type: ignore[untyped-decorator, unused-ignore]
     async def configure(settings: kopf.OperatorSettings, **_: Any) -> None:

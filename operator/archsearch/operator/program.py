@@ -3,23 +3,21 @@
 import asyncio
 import contextlib
 import logging
-import os
 import signal
-import threading
-from collections.abc import Awaitable
-from pathlib import Path
-from typing import Any
-
-import kopf
+import time
+from collections.abc import Awaitable, Callable
+from functools import partial
 
 from archsearch.operator.cache import has_terminated_container
 from archsearch.operator.client import KubernetesPort
-from archsearch.operator.connecting import configuration_from
-from archsearch.operator.handlers import in_background, login_of, watch_searches
+from archsearch.operator.connecting import configuration_from, kubeconfig_file
+from archsearch.operator.following import Following
+from archsearch.operator.handlers import Login
 from archsearch.operator.http_server import HttpServer
 from archsearch.operator.lease import Lease
 from archsearch.operator.metrics import Metrics
-from archsearch.operator.port import JOB, POD, Object
+from archsearch.operator.port import JOB, POD, ClusterPort, Object
+from archsearch.operator.retrying import Backoff
 from archsearch.operator.searches import Searches
 from archsearch.operator.settings import Settings
 from archsearch.operator.shared import Shared
@@ -32,21 +30,25 @@ LEASE_SECONDS = 30
 that is away for ten, as while it is upgraded, makes nobody let go."""
 STALE_PASS = 300.0
 """Seconds without a pass, ten times the resync's default, after which a loop counts as stuck."""
-
-_KOPF_PATIENCE = 3.0
-"""Seconds that kopf gets to close its watches; it only reads, so leaving it behind harms nothing."""
+_SETTLED = 60.0
+"""Seconds after which a tenure that ends by an error of ours is followed by the next one soon."""
 
 
 class Operator:
     """One operator, from its first call to its last."""
 
-    def __init__(self, settings: Settings, stop: asyncio.Event) -> None:
+    def __init__(
+        self, settings: Settings, stop: asyncio.Event, wrap: Callable[[ClusterPort], ClusterPort] | None = None
+    ) -> None:
+        """An operator that has not begun; ``wrap`` puts something before the port by which searches are served."""
+        self._wrap = wrap
         self._settings = settings
         self._stop = stop
         self._metrics = Metrics()
         self._lease: Lease | None = None
         self._shared: Shared | None = None
         self._searches: Searches | None = None
+        self._following: Following | None = None
         self.port = 0
         """Port of its HTTP server, once it listens."""
 
@@ -57,8 +59,8 @@ class Operator:
             ClusterError: there is no way to the API server.
             OSError: the HTTP server's address cannot be listened on.
         """
-        kubeconfig = _kubeconfig(self._settings)
-        configuration = await configuration_from(kubeconfig, self._settings.context)
+        login = partial(configuration_from, kubeconfig_file(self._settings.kubeconfig), self._settings.context)
+        configuration = await login()
         server = HttpServer(
             self._metrics.registry,
             self._health,
@@ -80,35 +82,63 @@ class Operator:
                     identity=self._settings.identity,
                     duration=LEASE_SECONDS,
                 )
-                while not self._stop.is_set():
-                    await self._act(port, login_of(configuration))
-                    await self._lease.release()
+                await self._tenures(port if self._wrap is None else self._wrap(port), login)
             finally:
                 await server.close()
 
-    async def _act(self, port: KubernetesPort, login: kopf.ConnectionInfo) -> None:
-        """Wait for the Lease, then look after searches until it is lost or it is time to stop."""
+    async def _tenures(self, port: ClusterPort, login: Login) -> None:
+        """Hold the Lease and act, again and again, until it is time to stop."""
+        assert self._lease is not None
+        backoff = Backoff(first=1.0, factor=2.0, cap=30.0)
+        while not self._stop.is_set():
+            begun = time.monotonic()
+            whole = await self._act(port, login)
+            await self._lease.release()
+            if whole or time.monotonic() - begun >= _SETTLED:
+                backoff.reset()
+            if not whole:
+                await self._unless_stopped(asyncio.sleep(backoff.delay()))
+
+    async def _act(self, port: ClusterPort, login: Login) -> bool:
+        """Wait for the Lease, then look after searches until it is lost or it is time to stop.
+
+        False: something of ours has ended that should not.
+        """
         assert self._lease is not None
         if not await self._unless_stopped(self._lease.acquire()):
-            return
+            return True
         self._metrics.lease(held=True)
         jobs, pods = self._watchers(port)
         self._shared = Shared(port, self._settings, jobs, pods, self._metrics)
-        self._searches = Searches(self._shared)
-        watches = [asyncio.create_task(jobs.run()), asyncio.create_task(pods.run())]
+        searches = self._searches = Searches(self._shared)
+        following = self._following = Following(searches.seen, login, self._settings.namespaces)
+        lost = asyncio.create_task(_until(self._lease.lost))
+        stopped = asyncio.create_task(_until(self._stop))
+        work: set[asyncio.Task[None]] = {
+            asyncio.create_task(jobs.run(), name="the watch of Jobs"),
+            asyncio.create_task(pods.run(), name="the watch of pods"),
+            asyncio.create_task(_follow(jobs, pods, following), name="the watch of searches"),
+        }
         try:
-            if await self._unless_stopped(asyncio.gather(jobs.synced.wait(), pods.synced.wait())):
-                await self._watch_searches(login)
+            await asyncio.wait({*work, lost, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if lost.done():
+                _log.error("the Lease is lost: another operator may act; this one lets go of everything")
+            broken = [task for task in work if task.done()]
+            for task in broken:
+                _log.error("%s has ended; everything is let go and begun anew", task.get_name(), exc_info=_error(task))
+            return not broken
         finally:
-            await self._searches.close()
-            for watch in watches:
-                watch.cancel()
-            await asyncio.wait(watches)
+            # Loops first: nothing is begun any more while kopf takes its time to close its watches.
+            following.end()
+            await searches.close()
+            for task in (lost, stopped, *work):
+                task.cancel()
+            await asyncio.wait({lost, stopped, *work})
             # Its watches are dead: a probe that looked at them would have a standby restarted.
-            self._shared = self._searches = None
+            self._shared = self._searches = self._following = None
             self._metrics.lease(held=False)
 
-    def _watchers(self, port: KubernetesPort) -> tuple[Watcher, Watcher]:
+    def _watchers(self, port: ClusterPort) -> tuple[Watcher, Watcher]:
         def changed(namespace: str, uid: str, object: Object) -> None:
             if self._searches is not None:
                 self._searches.wake(namespace, uid)
@@ -117,38 +147,6 @@ class Operator:
         jobs = Watcher(port, JOB, trim=trim_job, changed=changed, namespaces=spaces)
         pods = Watcher(port, POD, trim=trim_pod, changed=changed, namespaces=spaces, keep=has_terminated_container)
         return jobs, pods
-
-    async def _watch_searches(self, login: kopf.ConnectionInfo) -> None:
-        """Run kopf until ``stop`` is set or the Lease is lost."""
-        assert self._lease is not None
-        assert self._searches is not None
-        ended = threading.Event()
-        loop, searches = asyncio.get_running_loop(), self._searches
-
-        def seen(search: Object, deleted: bool) -> None:
-            if not ended.is_set():
-                loop.call_soon_threadsafe(searches.seen, search, deleted)
-
-        watching = in_background(lambda: watch_searches(seen, login, self._settings.namespaces, ended))
-        lost = asyncio.create_task(self._lease.lost.wait())
-        stopped = asyncio.create_task(self._stop.wait())
-        try:
-            ends: tuple[asyncio.Future[Any], ...] = (watching, lost, stopped)
-            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-            if lost.done():
-                _log.error("the Lease is lost: another operator may act; this one lets go of everything")
-        finally:
-            # Loops first: nothing is begun any more while kopf takes its time to close its watches.
-            await self._searches.close()
-            ended.set()
-            lost.cancel()
-            stopped.cancel()
-            await asyncio.wait({lost, stopped})
-        await asyncio.wait({watching}, timeout=_KOPF_PATIENCE)
-        if watching.done():
-            await watching
-        else:
-            _log.warning("kopf has not ended within %.0f s; it is left behind", _KOPF_PATIENCE)
 
     async def _unless_stopped(self, work: Awaitable[object]) -> bool:
         """Do ``work`` unless it is time to stop before it is done; whether it was done."""
@@ -175,6 +173,8 @@ class Operator:
         for watcher, what in ((self._shared.jobs, "Jobs"), (self._shared.pods, "pods")):
             if not watcher.alive:
                 return False, f"the watch of {what} is stuck"
+        if self._following is not None and self._following.down_for > STALE_PASS:
+            return False, f"searches have not been watched for {self._following.down_for:.0f} s"
         oldest = self._searches.oldest_pass()
         if oldest > max(STALE_PASS, 10 * self._settings.resync):
             return False, f"a search has had no pass for {oldest:.0f} s"
@@ -186,13 +186,19 @@ class Operator:
         return True, "active" if self._lease.held else "standing by: another operator holds the Lease"
 
 
-def _kubeconfig(settings: Settings) -> Path | None:
-    """The kubeconfig to use: the one that was asked for, else the pod's own account, else the user's."""
-    if settings.kubeconfig is not None:
-        return Path(settings.kubeconfig)
-    if "KUBERNETES_SERVICE_HOST" in os.environ and settings.context is None:
-        return None
-    return Path(os.environ.get("KUBECONFIG") or Path.home() / ".kube" / "config")
+async def _follow(jobs: Watcher, pods: Watcher, following: Following) -> None:
+    """Begin with searches once it is known what they have."""
+    await jobs.synced.wait()
+    await pods.synced.wait()
+    await following.run()
+
+
+async def _until(event: asyncio.Event) -> None:
+    await event.wait()
+
+
+def _error(task: asyncio.Task[None]) -> BaseException | None:
+    return None if task.cancelled() else task.exception()
 
 
 async def run(settings: Settings) -> None:

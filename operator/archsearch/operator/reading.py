@@ -1,7 +1,6 @@
 """A search on a cluster as `archsearch show | best | trials | report | audit` read it: with the reader's own rights."""
 
 import asyncio
-import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +23,7 @@ from archsearch.operator.acceptance import Refused, accept
 from archsearch.operator.client import connect
 from archsearch.operator.codec import LedgerObjectError, read_trial
 from archsearch.operator.conditions import find
+from archsearch.operator.connecting import kubeconfig_file
 from archsearch.operator.fields import text
 from archsearch.operator.port import SEARCH, TRIAL, ClusterError, ClusterPort, NotFound, Object, Rejected
 from archsearch.operator.progressing import TROUBLE
@@ -52,9 +52,9 @@ def read(name: str, place: Place) -> Found:
 
 
 async def _read(name: str, place: Place) -> Found:
-    kubeconfig = _kubeconfig()
-    namespace = place.namespace or _namespace(kubeconfig, place.context)
     try:
+        kubeconfig = kubeconfig_file()
+        namespace = place.namespace or _namespace(kubeconfig, place.context)
         port = await connect(kubeconfig, place.context, deadline=_DEADLINE)
     except ClusterError as error:
         raise UsageError(str(error)) from error
@@ -159,23 +159,6 @@ async def _absent(port: ClusterPort, namespace: str, name: str) -> str:
 
 
 # --- which cluster ------------------------------------------------------------------------------------------------
-
-
-def _kubeconfig() -> Path | None:
-    """The kubeconfig that kubectl would read (of several in KUBECONFIG the first there is); None: we are in a pod.
-
-    Raises:
-        UsageError: there is none.
-    """
-    named = [Path(part).expanduser() for part in os.environ.get("KUBECONFIG", "").split(os.pathsep) if part]
-    candidates = named or [Path.home() / ".kube" / "config"]
-    for candidate in candidates:
-        if candidate.is_file():
-            return candidate
-    if "KUBERNETES_SERVICE_HOST" in os.environ and not named:
-        return None
-    looked = ", ".join(map(str, candidates))
-    raise UsageError(f"there is no kubeconfig ({looked}); set KUBECONFIG to the file that says where the cluster is")
 
 
 def _namespace(kubeconfig: Path | None, context: str | None) -> str:
