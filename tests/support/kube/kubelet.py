@@ -1,6 +1,7 @@
 """The life of a pod on the node of a stand-in: scheduled, pulled, run, ended, removed."""
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -155,8 +156,12 @@ class Kubelet:
             message = outcome.log[-_LOG_MESSAGE:]
         status = statuses.terminated(pod.object, pod.started, outcome.exit_code, outcome.state_reason, message)
         if self._behaviour.late_phase:
-            await self._status(pod, status)
-            await asyncio.sleep(self._behaviour.late_phase)
+            await self._status(
+                pod, {**status, "containerStatuses": statuses.others_run(pod.object, status, pod.started)}
+            )
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._behaviour.late_phase):
+                    await self._bulletin.until(lambda: pod.must_end)
         conditions = [*status["conditions"], *ending.status.get("conditions", ())]
         phase = "Succeeded" if outcome.exit_code == 0 else "Failed"
         await self._status(pod, {**status, "phase": phase, **ending.status, "conditions": conditions})

@@ -66,6 +66,12 @@ def terminated(pod: Mapping[str, Any], started: str, exit_code: int, reason: str
     }
 
 
+def others_run(pod: Mapping[str, Any], status: Mapping[str, Any], started: str) -> list[Object]:
+    """Statuses of containers of which only the first, the trial's, has ended."""
+    others = _containers(pod, {"running": {"startedAt": started}}, started=True)[1:]
+    return [status["containerStatuses"][0], *others]
+
+
 def _readiness(ready: bool, reason: str) -> list[Object]:
     return [condition("Ready", ready, reason), condition("ContainersReady", ready, reason)]
 
