@@ -74,7 +74,8 @@ async def test_lost_answers_and_killed_operators_change_nothing(
             results.append(result(here))
             assert max(trial["status"]["attempts"] for trial in here.trials("s")) <= attempts
             await here.delete("s")
-            await here.until(lambda: not here.names(TRIALS) | here.names(JOBS), "all of it to go", 60)  # the definitions may be news to the collector
+            # It may take the collector half a minute to see that there are new kinds.
+            await here.until(lambda: not here.names(TRIALS) | here.names(JOBS), "all of it to go", 60)
             trained.append([])
 
         async with operator(settings):
