@@ -95,7 +95,7 @@ class Attempts:
             lingering=lingering_slots(observed, self._recording.ledger),
             running=sum(pod.get("status", {}).get("phase") == "Running" for pod in trial_pods),
             problems=troubles + self._launching.problems,
-            wake_after=self._wake_after(observed, jobs, trial_pods),
+            wake_after=self._wake_after(observed, jobs, pods),
         )
 
     def _wake_after(self, observed: Iterable[Observed], jobs: Sequence[Object], pods: Sequence[Object]) -> float | None:
@@ -137,7 +137,8 @@ class Attempts:
         return trial.phase.terminal or attempt < trial.attempts or trial.phase is Phase.PENDING
 
     def _controller_problems(self, pods: Sequence[Object]) -> tuple[Problem, ...]:
-        return problems(pod for pod in pods if pod["metadata"]["labels"].get(names.COMPONENT) == names.CONTROLLER)
+        controllers = [pod for pod in pods if pod["metadata"]["labels"].get(names.COMPONENT) == names.CONTROLLER]
+        return problems(controllers, now=self._shared.now())
 
     async def _read_log(self, one: Observed) -> None:
         assert one.pod is not None
