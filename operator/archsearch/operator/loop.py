@@ -92,7 +92,9 @@ class SearchLoop:
     async def _wait(self, seconds: float) -> None:
         """Until something wakes it, or ``seconds`` are over, or the resync is due."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._woken.wait(), min(seconds, self._shared.settings.resync))
+            # Not wait_for, which in Python 3.11 may miss a cancellation that comes together with the event.
+            async with asyncio.timeout(min(seconds, self._shared.settings.resync)):
+                await self._woken.wait()
         woken, self._woken_at = self._woken_at, None
         self._woken.clear()
         if woken is not None:
