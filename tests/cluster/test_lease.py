@@ -233,3 +233,30 @@ async def test_get_create_and_patch_are_all_the_rights_it_needs(control_plane: C
         async with asyncio.timeout(10), lease(port, namespace, "one") as one:
             assert one.held
         assert await holder(port, namespace) == ""
+
+
+@pytest.mark.parametrize("verb", ["create", "patch"])
+async def test_a_lease_that_was_taken_while_nobody_waited_for_the_answer_any_more_is_given_back(
+    verb: str, port: KubernetesPort, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if verb == "patch":
+        async with lease(port, namespace, "before"):
+            pass
+    call, written = getattr(KubernetesPort, verb), asyncio.Event()
+
+    async def without_an_answer(*arguments: object, **options: object) -> None:
+        await call(*arguments, **options)
+        written.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(KubernetesPort, verb, without_an_answer)
+    one = lease(port, namespace, "one")
+    taking = asyncio.create_task(one.acquire())
+    async with asyncio.timeout(5):
+        await written.wait()
+    assert await holder(port, namespace) == "one"
+    taking.cancel()
+    await asyncio.wait({taking})
+    monkeypatch.undo()
+    await one.release()
+    assert await holder(port, namespace) == ""

@@ -290,7 +290,8 @@ class KubernetesPort:
         call = _Call("list", resource, namespace, query=query)
         answer = await self._object(call)
         items, metadata = answer.get("items") or [], answer.get("metadata")
-        if not isinstance(items, list) or not isinstance(metadata, dict):
+        is_list = isinstance(items, list) and all(isinstance(item, dict) for item in items)
+        if not is_list or not isinstance(metadata, dict):
             raise Unavailable(f"{call.what}: the answer is not a list")
         for item in items:  # which a list of a built-in kind leaves out
             item.setdefault("apiVersion", resource.api_version)

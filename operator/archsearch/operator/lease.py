@@ -119,6 +119,8 @@ class Lease:
         self._clock, self._wall, self._sleep = clock, wall, sleep
         self._version = ""
         self._renewed: float | None = None
+        self._asked = False
+        """Whether it may be ours without our knowing: whoever waited for the answer was cancelled, or none came."""
         self._renewing: asyncio.Task[None] | None = None
 
     @property
@@ -161,7 +163,7 @@ class Lease:
                 log.info("lease %s/%s: waiting: %s", self._namespace, self._name, state)
                 said = state
             await self._sleep(self._period * random.uniform(0.8, 1.2))
-        self._renewed = started
+        self._renewed, self._asked = started, False
         log.info("lease %s/%s: held by %s", self._namespace, self._name, self._identity)
         self._renewing = asyncio.create_task(self._keep(), name="lease")
 
@@ -172,13 +174,35 @@ class Lease:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
         held, self._renewed = self.held, None
-        if not held:
+        asked, self._asked = self._asked, False
+        if not held and not asked:
             return
         try:
             async with asyncio.timeout(self._period):
-                await self._patch({"holderIdentity": ""})
+                await self._give_back(surely=held)
         except (ClusterError, TimeoutError) as error:
             log.warning("lease %s/%s: not given back, it will expire: %s", self._namespace, self._name, error)
+
+    async def _give_back(self, *, surely: bool) -> None:
+        """Empty it where it is ours, which is asked where we are not sure of it, or of its version."""
+        nobody = {"holderIdentity": ""}
+        if surely:
+            try:
+                await self._patch(nobody)
+                return
+            except Conflict:
+                pass  # a renewal was written for whose answer nobody has waited
+        if await self._is_ours():
+            await self._patch(nobody)
+
+    async def _is_ours(self) -> bool:
+        """Whether the API server says so; what comes after goes by the version that it has."""
+        try:
+            lease = await self._port.get(LEASE, self._namespace, self._name)
+        except NotFound:
+            return False
+        self._version = lease["metadata"]["resourceVersion"]
+        return bool((lease.get("spec") or {}).get("holderIdentity") == self._identity)
 
     @property
     def _limit(self) -> float:
@@ -194,6 +218,7 @@ class Lease:
         if not sighting.free_for(self._identity, self._clock()):
             return sighting
         self._version = lease["metadata"]["resourceVersion"]
+        self._asked = True
         try:
             taken = await self._patch(
                 {
@@ -205,6 +230,7 @@ class Lease:
                 }
             )
         except Conflict:
+            self._asked = False
             return None
         return sight(taken, sighting, self._clock())
 
@@ -217,11 +243,13 @@ class Lease:
             "leaseTransitions": 0,
         }
         metadata = {"name": self._name, "namespace": self._namespace}
+        self._asked = True
         try:
             made = await self._port.create(
                 LEASE, {"apiVersion": LEASE.api_version, "kind": LEASE.kind, "metadata": metadata, "spec": spec}
             )
         except AlreadyExists:
+            self._asked = False
             return None
         self._version = made["metadata"]["resourceVersion"]
         return sight(made, None, self._clock())

@@ -10,6 +10,7 @@ from functools import partial
 
 from archsearch.operator import names
 from archsearch.operator.cache import Cache, Changed, Trim, version_of
+from archsearch.operator.fields import text
 from archsearch.operator.port import ClusterError, ClusterPort, Expired, Object, Resource
 from archsearch.operator.retrying import Backoff
 
@@ -124,6 +125,9 @@ class Watcher:
                 self._say(stream, error)
             except ClusterError as error:
                 self._say(stream, error)
+            except Exception as error:  # an answer of a kind that nobody has thought of: whatever it was, begin again
+                stream.version = None
+                log.exception("watch of %s: %s", self._resource.plural, type(error).__name__)
             if not lasted:
                 await asyncio.sleep(stream.backoff.delay())
 
@@ -133,7 +137,7 @@ class Watcher:
         async with aclosing(self._port.pages(self._resource, stream.scope or None, self._selector)) as pages:
             async for page in pages:
                 version = page.resource_version
-                listed.update(item["metadata"]["uid"] for item in page.items)
+                listed.update(uid for item in page.items if (uid := text(item, "metadata", "uid")) is not None)
                 for item in page.items:
                     self._take(item, partial(self._cache.list, stream.scope, item))
                 self._works(stream)

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from archsearch.operator.client import KubernetesPort, connect
 from archsearch.operator.port import JOB, ClusterError, Expired, Listing, Unavailable
+from archsearch.operator.watching import Watcher
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Serve = Callable[[Handler], Awaitable[KubernetesPort]]
@@ -315,3 +316,45 @@ async def test_outside_of_a_cluster_a_kubeconfig_is_needed(monkeypatch: pytest.M
         await connect()
     with pytest.raises(ClusterError, match="context 'x' needs a kubeconfig"):
         await connect(None, "x")
+
+
+KNOWN = {"metadata": {"name": "a", "namespace": "n", "uid": "a", "resourceVersion": "1"}}
+
+
+@pytest.mark.parametrize(
+    ("first", "message"),
+    [
+        ({"items": [KNOWN, 3], "metadata": {"resourceVersion": "2"}}, "not a list"),
+        ({"items": [KNOWN, {}], "metadata": {"resourceVersion": "2"}}, "cannot be read"),
+        ({"type": "ADDED", "object": {"metadata": {}}}, "watch of jobs: KeyError"),
+    ],
+    ids=["an item is no object", "an item has no metadata", "a change has no version"],
+)
+async def test_a_watcher_outlives_answers_that_nobody_has_thought_of(
+    first: dict[str, object], message: str, serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One odd answer, then those of an API server that is well: what is there then is known in the end."""
+    odd, known = [first], asyncio.Event()
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        watched = "watch" in request.query
+        if odd and watched == ("type" in odd[0]):
+            return web.Response(body=json.dumps(odd.pop()).encode() + b"\n")
+        if not watched:
+            return web.json_response({"items": [KNOWN], "metadata": {"resourceVersion": "2"}})
+        if not odd:
+            known.set()
+        return await silence_after_the_head(request)
+
+    watcher = Watcher(await serve(handler), JOB, trim=lambda job: job, changed=lambda *_: None)
+    task = asyncio.create_task(watcher.run())
+    try:
+        async with asyncio.timeout(10):
+            await known.wait()
+        assert watcher.synced.is_set()
+        assert [one["metadata"]["name"] for one in watcher.of("n", "")] == ["a"]
+        assert message in caplog.text
+        assert not task.done()
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
