@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from archsearch.api import GROUP
 from archsearch.operator import names
+from archsearch.operator.fields import text
 from archsearch.operator.port import Change, Object
 
 GONE = f"{GROUP}/gone"
@@ -27,7 +28,7 @@ class _Entry:
 
 def is_gone(object: Object) -> bool:
     """Whether ``object`` is a tombstone: deleted from the cluster, kept until it is forgotten."""
-    return (object["metadata"].get("annotations") or {}).get(GONE) == "true"
+    return text(object, "metadata", "annotations", GONE) == "true"
 
 
 def has_terminated_container(pod: Object) -> bool:

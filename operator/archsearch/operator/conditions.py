@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from archsearch.api.conditions import Condition, ConditionStatus, ConditionType
+from archsearch.operator.times import rfc3339_seconds
 from archsearch.report_parsing import printable, shorten
 
 LONGEST = 8_192
@@ -63,17 +64,6 @@ def holds(conditions: Iterable[Condition], type: ConditionType) -> bool:
     return found is not None and found.status is ConditionStatus.TRUE
 
 
-def rfc3339(moment: datetime) -> str:
-    """``moment`` in UTC and whole seconds, as metav1.Time has it.
-
-    Raises:
-        ValueError: it has no time zone.
-    """
-    if moment.tzinfo is None:
-        raise ValueError(f"{moment} has no time zone; a time in a status needs one")
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def _updated(old: Condition | None, one: Wanted, now: datetime, generation: int) -> Condition:
     same = old is not None and old.status is one.status
     return Condition(
@@ -81,6 +71,6 @@ def _updated(old: Condition | None, one: Wanted, now: datetime, generation: int)
         status=one.status,
         reason=one.reason,
         message=shorten(printable(one.message), LONGEST),
-        last_transition_time=old.last_transition_time if same and old is not None else rfc3339(now),
+        last_transition_time=old.last_transition_time if same and old is not None else rfc3339_seconds(now),
         observed_generation=generation,
     )

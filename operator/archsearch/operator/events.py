@@ -15,7 +15,8 @@ from archsearch.api.status import SearchStatus
 from archsearch.engine.model import Phase, Plan, Trial
 from archsearch.operator.conditions import find
 from archsearch.operator.port import EVENT, SEARCH, Object
-from archsearch.operator.progressing import Problem, told_problems
+from archsearch.operator.problems import Problem
+from archsearch.operator.progressing import told_problems
 from archsearch.report_parsing import printable
 
 NOTE = 1024

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from archsearch.operator import names
-from archsearch.operator.cache import GONE
+from archsearch.operator.cache import is_gone
 from archsearch.operator.fields import field, integer, items, mapping, text, time
 from archsearch.operator.port import Object
 from archsearch.report import Report, parse_report
@@ -95,7 +95,7 @@ def view(pod: Object, now: datetime, node_lost_after: float) -> PodView:
         reason=text(status, "reason"),
         message=text(status, "message"),
         deleted=None if due is None else due - timedelta(seconds=max(0, grace)),
-        gone=gone(pod),
+        gone=is_gone(pod),
         lost=late and phase not in _TERMINAL,
         started=time(terminated, "startedAt") or time(state, "running", "startedAt"),
         terminated=terminated,
@@ -166,11 +166,6 @@ def choose(pods: Sequence[PodView], *, from_log: bool) -> PodView | None:
         return good, pod.terminated is not None and not stopped_by_disruption(pod), born, pod.name or ""
 
     return max(pods, key=rank, default=None)
-
-
-def gone(object: Object) -> bool:
-    """Whether ``object`` is a tombstone of the cache: deleted from the cluster."""
-    return text(object, "metadata", "annotations", GONE) == "true"
 
 
 def trial_ended(pod: Object) -> bool:

@@ -48,11 +48,12 @@ class Problem:
     """One thing that keeps pods from running."""
 
     reason: str
-    """Unschedulable, ImagePullFailed, ContainerConfigFailed, PodsNotCreated or PodNotStarting; others make more."""
+    """CamelCase: Unschedulable, ImagePullFailed, ContainerConfigFailed, PodsNotCreated or PodNotStarting, as they are
+    found here; JobRefused (launching.py) and ControllerFailed (controller.py)."""
     message: str
     """What is wrong, for people; the same for every pod that suffers from it, unless it says what to ask of which."""
     pod: str
-    """The pod (PodsNotCreated: the Job) that has had it longest."""
+    """The pod (PodsNotCreated, JobRefused: the Job) that has had it longest; empty where it is no pod's."""
     since: datetime | None
     """Since when, if that is known."""
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from archsearch.api import SearchSpec
 from archsearch.api.conditions import ConditionType
 from archsearch.engine.model import Outcome
 from archsearch.operator.conditions import Wanted, false, true
+from archsearch.operator.problems import Problem
 
 _KIND = ConditionType.PROGRESSING
 _TRAINING = "children are proposed and trained"
@@ -16,22 +16,6 @@ TROUBLE = "; but "
 """Stands in the message of a search that runs in spite of problems, before them."""
 _MOST = 3
 """Kinds of problems that are told at once."""
-
-
-class Problem(Protocol):
-    """What keeps a pod from running, as far as people are told."""
-
-    @property
-    def reason(self) -> str:
-        """CamelCase: Unschedulable, ImagePullFailed, ContainerConfigFailed, ControllerFailed."""
-
-    @property
-    def message(self) -> str:
-        """The same, for people."""
-
-    @property
-    def pod(self) -> str | None:
-        """Name of the pod, or of the Job that has none."""
 
 
 @dataclass(frozen=True)

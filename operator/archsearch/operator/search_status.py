@@ -10,10 +10,12 @@ from archsearch.api.status import PolicyStatus, Resolved, SearchStatus
 from archsearch.controller_contract import PolicyState
 from archsearch.engine.model import Outcome, Result
 from archsearch.operator.acceptance import Refused
-from archsearch.operator.conditions import Wanted, false, find, holds, rfc3339, true, update
-from archsearch.operator.progressing import Activity, Problem, progressing
+from archsearch.operator.conditions import Wanted, false, find, holds, true, update
+from archsearch.operator.problems import Problem
+from archsearch.operator.progressing import Activity, progressing
 from archsearch.operator.scores import Scores
 from archsearch.operator.status_json import patch_of, read_status
+from archsearch.operator.times import rfc3339_seconds
 from archsearch.report_parsing import printable, shorten
 
 __all__ = ["View", "outcome_of", "patch_of", "read_status", "refused_status", "status_of"]
@@ -62,7 +64,7 @@ def status_of(view: View) -> SearchStatus:
     counts = view.scores.counts(ended=ended)
     over = counts.succeeded + counts.failed + counts.stopped
     best = view.scores.best
-    started = view.previous.start_time or rfc3339(view.now)
+    started = view.previous.start_time or rfc3339_seconds(view.now)
     return SearchStatus(
         observed_generation=view.generation,
         conditions=update(view.previous.conditions, _conditions(view), view.now, generation=view.generation),
@@ -76,7 +78,7 @@ def status_of(view: View) -> SearchStatus:
         active_seconds=round(view.active_seconds, 3),
         forgiven=view.forgiven,
         start_time=started,
-        completion_time=(view.previous.completion_time or rfc3339(view.now)) if ended else None,
+        completion_time=(view.previous.completion_time or rfc3339_seconds(view.now)) if ended else None,
         warnings=_warnings(view.previous.warnings, view.warnings),
     )
 

@@ -8,7 +8,7 @@ from archsearch.engine.model import Plan, Trial
 from archsearch.operator.acceptance import Refused
 from archsearch.operator.events import Subject, controller_replaced, events_for
 from archsearch.operator.port import EVENT, SEARCH, AlreadyExists, ClusterError, NotFound, Object
-from archsearch.operator.progressing import Problem
+from archsearch.operator.problems import Problem
 from archsearch.operator.recording import SearchGone
 from archsearch.operator.search_status import View, patch_of, read_status, refused_status, status_of
 from archsearch.operator.shared import SearchRef, Shared

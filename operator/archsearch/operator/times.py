@@ -19,9 +19,16 @@ def rfc3339(time: datetime) -> str:
     Raises:
         ValueError: ``time`` has no time zone.
     """
-    if time.tzinfo is None:
-        raise ValueError(f"{time} has no time zone")
-    return time.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return _to_the(time, "microseconds")
+
+
+def rfc3339_seconds(time: datetime) -> str:
+    """``time`` in whole seconds, as metav1.Time has it: ``2026-01-31T12:00:00Z``.
+
+    Raises:
+        ValueError: ``time`` has no time zone.
+    """
+    return _to_the(time, "seconds")
 
 
 def rfc3339_ns(nanoseconds: int) -> str:
@@ -48,6 +55,12 @@ def parse_time(text: str) -> datetime:
     day, clock, fraction, zone = found.groups()
     zone = "+00:00" if zone in "Zz" else zone
     return datetime.fromisoformat(f"{day}T{clock}.{(fraction or '0')[:6]:0<6}{zone}").astimezone(UTC)
+
+
+def _to_the(time: datetime, unit: str) -> str:
+    if time.tzinfo is None:
+        raise ValueError(f"{time} has no time zone")
+    return time.astimezone(UTC).isoformat(timespec=unit).replace("+00:00", "Z")
 
 
 def nanoseconds(time: datetime) -> int:

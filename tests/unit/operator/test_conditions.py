@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from archsearch.api.conditions import Condition, ConditionStatus, ConditionType
-from archsearch.operator.conditions import LONGEST, false, find, holds, rfc3339, true, unknown, update
+from archsearch.operator.conditions import LONGEST, false, find, holds, true, unknown, update
+from archsearch.operator.times import rfc3339_seconds
 
 NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=5)
@@ -71,6 +72,6 @@ def test_find_and_holds() -> None:
 
 
 def test_times_are_utc_and_need_a_zone() -> None:
-    assert rfc3339(datetime(2026, 1, 31, 13, tzinfo=timezone(timedelta(hours=1)))) == "2026-01-31T12:00:00Z"
+    assert rfc3339_seconds(datetime(2026, 1, 31, 13, tzinfo=timezone(timedelta(hours=1)))) == "2026-01-31T12:00:00Z"
     with pytest.raises(ValueError, match="no time zone"):
-        rfc3339(datetime(2026, 1, 31))
+        rfc3339_seconds(datetime(2026, 1, 31))

@@ -13,7 +13,7 @@ from archsearch.api.strategy import Strategy
 from archsearch.engine.model import Outcome, Phase, Plan, Result
 from archsearch.operator.acceptance import Refused
 from archsearch.operator.events import NOTE, Subject, controller_replaced, events_for
-from archsearch.operator.progressing import Problem
+from archsearch.operator.problems import Problem
 from archsearch.operator.scores import Scores
 from archsearch.operator.search_status import View, refused_status, status_of
 
