@@ -10,7 +10,7 @@ from losing_port import Losing
 from operator_runs import operator, settings_for
 from reconciling import JOBS, SEARCHES, World, world
 
-from archsearch.operator import attempts
+from archsearch.operator import tidying
 from archsearch.operator.port import Object, Rejected, Resource, Unavailable
 from archsearch.report import TrialInput, render_report
 
@@ -24,7 +24,7 @@ async def never(_: str, __: Object) -> bool:
 async def test_a_sidecar_that_does_not_end_holds_a_slot_for_a_while_and_is_told(
     control_plane: ControlPlane, crds: object, namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(attempts, "LINGERS_FOR", 1.0)
+    monkeypatch.setattr(tidying, "LINGERS_FOR", 1.0)
     template = {"spec": {"containers": [{"name": "logs", "image": "logs:1"}]}}
     async with world(control_plane, namespace, tmp_path, late_phase=100) as here:
         await here.search("s", trials={"max": 3, "parallelism": 1}, trial={**TRIAL, "podTemplate": template})

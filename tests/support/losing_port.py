@@ -109,9 +109,14 @@ async def killed_after(settings: Settings, what: str, number: int) -> AsyncItera
         ports.append(Losing(port, after))
         return ports[-1]
 
+    before = asyncio.all_tasks()
     task = asyncio.create_task(Operator(settings, asyncio.Event(), wrap).run())
     try:
         yield dead
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+        renewals = [each for each in asyncio.all_tasks() - before if each.get_name() == "lease"]
+        for each in renewals:
+            each.cancel()
+        await asyncio.gather(*renewals, return_exceptions=True)

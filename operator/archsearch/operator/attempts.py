@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Iterable, MutableMapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any
 
 from archsearch.api import ArchitectureSearch
 from archsearch.engine.model import Attempt, AttemptState, Phase, Start, Stop
@@ -11,26 +11,21 @@ from archsearch.local.attempts import LOG_END
 from archsearch.operator import names
 from archsearch.operator.cache import is_gone
 from archsearch.operator.clockwork import due_in
+from archsearch.operator.holdings import Holdings
 from archsearch.operator.launching import Launching
 from archsearch.operator.observing import Key, Observed, attempt_of, lingering_slots, observe_attempts
-from archsearch.operator.pods import is_over, other_containers, trial_ended
-from archsearch.operator.port import JOB, POD, ClusterError, NotFound, Object, Resource
+from archsearch.operator.pods import is_over
+from archsearch.operator.port import JOB, POD, ClusterError, NotFound, Object
 from archsearch.operator.problems import Problem, problems
 from archsearch.operator.recording import Detail, Recording, in_bunches
 from archsearch.operator.shared import SearchRef, Shared
+from archsearch.operator.tidying import Tidying
 from archsearch.report_parsing import printable, shorten
 
 _log = logging.getLogger(__name__)
 _LOG_AGAIN = 2.0
 """Seconds until a log that cannot be read is asked for again."""
-LINGERS_FOR = 30.0
-"""Seconds for which a pod may hold its slot after its trial's report has been taken in."""
 _LONGEST_MESSAGE = 1024
-_SIDECARS = (
-    "containers of spec.trial.podTemplate do not end when the trial does ({}): each Job is deleted {:.0f} s after its "
-    "trial has ended, and its slot is idle until then; make them initContainers with restartPolicy: Always"
-)
-K = TypeVar("K")
 
 
 @dataclass(frozen=True)
@@ -54,7 +49,9 @@ class Attempts:
         self._shared = shared
         self._ref = ref
         self._recording = recording
+        self._holdings = Holdings(shared, ref)
         self._launching = Launching(shared, ref, recording, pinned_image)
+        self._tidying = Tidying(shared, self._holdings, self._settled)
         self._logs: dict[Key, bytes] = {}
         self._unread: dict[Key, float] = {}
         """Since when logs could not be read."""
@@ -62,14 +59,13 @@ class Attempts:
         """Attempts whose log will not be read any more, and why."""
         self._stops: dict[Key, str] = {}
         """Why attempts that are not settled have been stopped: their Jobs are gone at once, and say nothing."""
-        self._tidied: set[str] = set()
-        """Uids of Jobs that are over and bound to go by themselves."""
-        self._lingering: dict[str, float] = {}
-        """Uids of Jobs that are not over though their trial's report is in the ledger, and since when."""
-        self.warnings: tuple[str, ...] = ()
-        """What people should be told of how their pods behave."""
         self.times: dict[Key, tuple[int | None, int | None]] = {}
         """Start and end of the program of attempts that have ended and may not be in the ledger yet."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What people should be told of how their pods behave."""
+        return self._tidying.warnings
 
     # --- seeing -------------------------------------------------------------------------------------------------------
 
@@ -79,7 +75,7 @@ class Attempts:
         Raises:
             ClusterError: a log or a Job in doubt cannot be read now.
         """
-        jobs = [job for job in self._jobs() if job["metadata"]["uid"] not in self._tidied]
+        jobs = [job for job in self._holdings.jobs if not self._tidying.is_history(job)]
         trial_pods = [_as_ended(pod) for pod in pods if pod["metadata"]["labels"].get(names.COMPONENT) == names.TRIAL]
         trial_pods = [pod for pod in trial_pods if not self._is_history(pod)]
         observed = self._look(search, jobs, trial_pods)
@@ -103,9 +99,6 @@ class Attempts:
         waits = [self._launching.due_in, *(_LOG_AGAIN for one in observed if one.needs_log)]
         waits += [due_in(jobs, pods, self._shared.now(), self._shared.settings.node_lost_after)]
         return min((wait for wait in waits if wait is not None), default=None)
-
-    def _jobs(self) -> Sequence[Object]:
-        return self._shared.jobs.of(self._ref.namespace, self._ref.uid)
 
     def _look(self, search: ArchitectureSearch, jobs: Sequence[Object], pods: Sequence[Object]) -> tuple[Observed, ...]:
         running = [trial for trial in self._recording.ledger.active if trial.phase is Phase.RUNNING]
@@ -204,17 +197,17 @@ class Attempts:
     async def _stop(self, stop: Stop) -> None:
         key = (stop.index, stop.attempt)
         self._launching.drop(key)
-        jobs = [job for job in self._jobs() if attempt_of(job, self._ref.uid) == key]
+        jobs = [job for job in self._holdings.jobs if attempt_of(job, self._ref.uid) == key]
         for job in jobs:
             await self._stop_job(job, stop.reason)
         if not jobs:
-            for pod in self._pods_of(key):
-                await self._delete(POD, pod)
+            for pod in self._holdings.pods_of(key):
+                await self._holdings.delete(POD, pod)
             self._stops[key] = stop.reason
 
     async def stop_all(self, reason: str) -> None:
         """Stop whatever still runs, whoever started it: the search is over."""
-        jobs = [job for job in self._jobs() if not is_over(job) and not self._has_ended(job)]
+        jobs = [job for job in self._holdings.jobs if not is_over(job) and not self._holdings.has_ended(job)]
         await in_bunches([lambda job=job: self._stop_job(job, reason) for job in jobs])  # type: ignore[misc]
 
     async def _stop_job(self, job: Object, reason: str) -> None:
@@ -231,79 +224,17 @@ class Attempts:
             self._stops[key] = reason
         if stopping is not None:
             self._shared.jobs.put(stopping)
-            await self._delete(JOB, job)
-
-    async def _delete(self, kind: Resource, object: Object) -> None:
-        metadata = object["metadata"]
-        if "deletionTimestamp" not in metadata:
-            await self._shared.port.delete(kind, metadata["namespace"], metadata["name"], uid=metadata["uid"])
-
-    def _pods_of(self, key: Key | None) -> list[Object]:
-        """Pods of an attempt that are still there."""
-        pods = self._shared.pods.of(self._ref.namespace, self._ref.uid)
-        return [pod for pod in pods if attempt_of(pod, self._ref.uid) == key and not is_gone(pod)]
-
-    def _has_ended(self, job: Object) -> bool:
-        """Whether the program of a Job has ended in a pod that is there to tell: its Job is complete in a moment."""
-        return any(trial_ended(pod) for pod in self._pods_of(attempt_of(job, self._ref.uid)))
-
-    # --- tidying up ---------------------------------------------------------------------------------------------------
+            await self._holdings.delete(JOB, job)
 
     async def tidy(self) -> float | None:
-        """Let Jobs go whose report is in the ledger, and forget what is gone; seconds until to look again, or None.
-
-        One whose program has ended goes by itself (ttlSecondsAfterFinished), unless other containers of its pod hold
-        on to its slot; one whose program was lost, or stopped, would start it again once it could, and is deleted.
-        """
-        done = [job for job in self._jobs() if self._is_done(job)]
-        await in_bunches([lambda job=job: self._let_go(job) for job in done])  # type: ignore[misc]
-        for pod in self._shared.pods.of(self._ref.namespace, self._ref.uid):
-            key = attempt_of(pod, self._ref.uid)
-            if key is not None and is_gone(pod) and self._settled(key):
-                self._shared.pods.forget(pod["metadata"]["uid"])
+        """Let go what the ledger has all about; seconds until to look again, or None."""
+        wait = await self._tidying.tidy()
         for kept in (self.times, self._logs, self._stops, self._unread, self._lost_logs):
             _drop(kept, self._settled)
-        there = {job["metadata"]["uid"] for job in done}
-        _drop(self._lingering, lambda uid: uid not in there)
-        now = self._shared.monotonic()
-        return min((max(1.0, since + LINGERS_FOR - now) for since in self._lingering.values()), default=None)
-
-    def _is_done(self, job: Object) -> bool:
-        key = attempt_of(job, self._ref.uid)
-        return job["metadata"]["uid"] not in self._tidied and key is not None and self._settled(key)
-
-    async def _let_go(self, job: Object) -> None:
-        metadata = job["metadata"]
-        try:
-            if "deletionTimestamp" in metadata:
-                pass
-            elif not is_over(job) and (not self._has_ended(job) or self._lingers(job)):
-                await self._delete(JOB, job)
-            elif "ttlSecondsAfterFinished" not in job.get("spec", {}):
-                patch = {"spec": {"ttlSecondsAfterFinished": self._shared.settings.finished_ttl}}
-                bound = await self._shared.port.patch(JOB, metadata["namespace"], metadata["name"], patch)
-                self._shared.jobs.put(bound)
-        except NotFound:
-            pass
-        except ClusterError as error:
-            _log.info("Job %s cannot be bound to go yet: %s", metadata["name"], error)
-            return
-        if is_over(job):
-            self._tidied.add(metadata["uid"])
-
-    def _lingers(self, job: Object) -> bool:
-        """Whether a pod of a Job whose trial has ended holds on to its slot for too long; people are told why."""
-        metadata, now = job["metadata"], self._shared.monotonic()
-        if now - self._lingering.setdefault(metadata["uid"], now) < LINGERS_FOR:
-            return False
-        others = {name for pod in self._pods_of(attempt_of(job, self._ref.uid)) for name in other_containers(pod)}
-        _log.warning("the trial of Job %s has ended and its pod has not; it is deleted", metadata["name"])
-        if others:
-            self.warnings = (_SIDECARS.format(", ".join(sorted(others)), LINGERS_FOR),)
-        return True
+        return wait
 
 
-def _drop(kept: MutableMapping[K, Any], which: Callable[[K], bool]) -> None:
+def _drop(kept: MutableMapping[Key, Any], which: Callable[[Key], bool]) -> None:
     for key in [key for key in kept if which(key)]:
         del kept[key]
 

@@ -2,8 +2,9 @@
 
 from archsearch.operator import names
 from archsearch.operator.cache import is_gone
+from archsearch.operator.holdings import Holdings
 from archsearch.operator.pods import is_over
-from archsearch.operator.port import JOB, POD, Object, Resource
+from archsearch.operator.port import JOB, POD, Object
 from archsearch.operator.recording import in_bunches
 from archsearch.operator.shared import SearchRef, Shared
 
@@ -14,16 +15,11 @@ async def leave(shared: Shared, ref: SearchRef) -> None:
     Raises:
         ClusterError: something could not be deleted; the others have been.
     """
-    jobs = [job for job in shared.jobs.of(ref.namespace, ref.uid) if not is_over(job)]
-    pods = [pod for pod in shared.pods.of(ref.namespace, ref.uid) if _is_controller(pod) and not is_gone(pod)]
+    holdings = Holdings(shared, ref)
+    jobs = [job for job in holdings.jobs if not is_over(job)]
+    pods = [pod for pod in holdings.pods if _is_controller(pod) and not is_gone(pod)]
     doomed = [(JOB, job) for job in jobs] + [(POD, pod) for pod in pods]
-    await in_bunches([lambda one=one: _delete(shared, *one) for one in doomed])  # type: ignore[misc]
-
-
-async def _delete(shared: Shared, kind: Resource, object: Object) -> None:
-    metadata = object["metadata"]
-    if "deletionTimestamp" not in metadata:
-        await shared.port.delete(kind, metadata["namespace"], metadata["name"], uid=metadata["uid"])
+    await in_bunches([lambda one=one: holdings.delete(*one) for one in doomed])  # type: ignore[misc]
 
 
 def _is_controller(pod: Object) -> bool:
