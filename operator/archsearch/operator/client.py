@@ -3,23 +3,18 @@
 import asyncio
 import json
 import random
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
-from http import HTTPStatus
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import quote, urlencode
 
 import aiohttp
 from kubernetes.aio.client.configuration import Configuration
-from kubernetes.aio.config import ConfigException
-from yarl import URL
 
 from archsearch.operator import names
-from archsearch.operator.answers import Lines, Tail, error_of, error_of_status, object_of
-from archsearch.operator.connecting import client_of, configuration_from
+from archsearch.operator.answers import Lines, Tail, error_of_status, object_of
+from archsearch.operator.connecting import configuration_from
 from archsearch.operator.port import (
     POD,
     Change,
@@ -32,61 +27,17 @@ from archsearch.operator.port import (
     Resource,
     Unavailable,
 )
+from archsearch.operator.sending import Call, OnCall, Sender
 
 PAGE = 500
 """Objects of a page of a list."""
 _RESTARTS = 3
 """How often a list whose pages expire is begun again before it is asked for in one piece, as client-go does."""
-_CALLS_AT_ONCE = 32
-"""Calls in flight; more wait for their turn. Watches do not count."""
 _WATCH_SECONDS = (240, 290)
 """A watch is ended by the server after a time drawn from this range: not all of them at once, none older than that."""
 _BYTES_A_LINE = 256
 """Length of a log's lines that the first question for its end reckons with."""
 _MERGE_PATCH = "application/merge-patch+json"
-
-OnCall = Callable[[str, str, int], None]
-"""Told of every call: verb (get, list, watch, create, patch, delete), resource (``pods``, ``pods/log``), HTTP status
-(0: there was no answer)."""
-
-
-@dataclass(frozen=True)
-class _Call:
-    """One request."""
-
-    verb: str
-    resource: Resource
-    namespace: str | None
-    name: str = ""
-    subresource: str = ""
-    method: str = "GET"
-    query: Sequence[tuple[str, str]] = ()
-    body: Mapping[str, Any] | None = None
-    content: str = "application/json"
-
-    @property
-    def what(self) -> str:
-        """The call in words, as errors begin."""
-        kind = f"{self.resource.kind}{'/' + self.subresource if self.subresource else ''}"
-        where = "/".join(part for part in (self.namespace, self.name) if part)
-        return " ".join(part for part in (self.verb, kind, where) if part)
-
-    @property
-    def counted_as(self) -> str:
-        """The resource as rights name it."""
-        return f"{self.resource.plural}{'/' + self.subresource if self.subresource else ''}"
-
-    @property
-    def path(self) -> str:
-        """Path and query of its URL."""
-        resource = self.resource
-        parts = ["apis", resource.group] if resource.group else ["api"]
-        parts.append(resource.version)
-        if self.namespace:
-            parts += ["namespaces", self.namespace]
-        parts += [part for part in (resource.plural, self.name, self.subresource) if part]
-        path = "/" + "/".join(quote(part, safe="") for part in parts)
-        return f"{path}?{urlencode(self.query, quote_via=quote)}" if self.query else path
 
 
 class KubernetesPort:
@@ -112,13 +63,8 @@ class KubernetesPort:
             may_write: asked before every write (dry runs excepted); where it says no, the write is not sent and raises
                 Unavailable. An operator that has lost its Lease while it hung does nothing more by that.
         """
-        self._client, self._connector = client_of(configuration)
-        self._host = str(configuration.host).rstrip("/")
-        self._deadline = deadline
+        self._sender = Sender(configuration, deadline=deadline, on_call=on_call, may_write=may_write)
         self._idle = idle
-        self._on_call = on_call
-        self._may_write = may_write
-        self._turns = asyncio.Semaphore(_CALLS_AT_ONCE)
 
     async def __aenter__(self) -> Self:
         return self
@@ -130,12 +76,11 @@ class KubernetesPort:
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._client.close()
-        await self._connector.close()
+        await self._sender.close()
 
     async def get(self, resource: Resource, namespace: str, name: str) -> Object:
         """One object. Raises NotFound."""
-        return await self._object(_Call("get", resource, namespace, _named(name)))
+        return await self._sender.answer(Call("get", resource, namespace, _named(name)))
 
     async def list(self, resource: Resource, namespace: str | None, selector: str = "") -> Listing:
         """All objects with the labels that ``selector`` asks for, page by page; ``namespace`` None: of all."""
@@ -182,10 +127,10 @@ class KubernetesPort:
             ("resourceVersion", resource_version),
             ("timeoutSeconds", str(random.randint(*_WATCH_SECONDS))),
         ]
-        call = _Call("watch", resource, namespace, query=(*query, *_selected(selector)))
+        call = Call("watch", resource, namespace, query=(*query, *_selected(selector)))
         lines = Lines()
-        async with self._errors(call):
-            response = await self._open(call, idle=self._idle)
+        async with self._sender.errors(call):
+            response = await self._sender.open(call, idle=self._idle)
             try:
                 if opened is not None:
                     opened()
@@ -206,8 +151,8 @@ class KubernetesPort:
         if dry_run:
             query += [("dryRun", "All"), ("fieldValidation", "Strict")]
         namespace = object["metadata"].get("namespace")
-        call = _Call("create", resource, namespace, method="POST", query=query, body=object)
-        return await self._write(call) if not dry_run else await self._object(call)
+        call = Call("create", resource, namespace, method="POST", query=query, body=object)
+        return await self._sender.write(call) if not dry_run else await self._sender.answer(call)
 
     async def patch(
         self,
@@ -219,8 +164,8 @@ class KubernetesPort:
         subresource: str | None = None,
     ) -> Object:
         """JSON merge patch of an object or its ``subresource``. Raises NotFound, Conflict, Rejected."""
-        return await self._write(
-            _Call(
+        return await self._sender.write(
+            Call(
                 "patch",
                 resource,
                 namespace,
@@ -250,7 +195,7 @@ class KubernetesPort:
         if grace is not None:
             options["gracePeriodSeconds"] = grace
         try:
-            await self._write(_Call("delete", resource, namespace, _named(name), method="DELETE", body=options))
+            await self._sender.write(Call("delete", resource, namespace, _named(name), method="DELETE", body=options))
         except NotFound:
             return
 
@@ -270,10 +215,10 @@ class KubernetesPort:
 
     async def _log(self, namespace: str, pod: str, container: str, lines: int, tail_bytes: int) -> Tail:
         query = [("container", container), ("tailLines", str(lines))]
-        call = _Call("get", POD, namespace, _named(pod), "log", query=query)
+        call = Call("get", POD, namespace, _named(pod), "log", query=query)
         tail = Tail(tail_bytes)
-        async with self._turns, self._errors(call), asyncio.timeout(self._deadline):
-            response = await self._open(call)
+        async with self._sender.turns, self._sender.errors(call), asyncio.timeout(self._sender.deadline):
+            response = await self._sender.open(call)
             try:
                 async for data in response.content.iter_any():
                     tail.feed(data)
@@ -287,8 +232,8 @@ class KubernetesPort:
         query = _selected(selector)
         query += [("limit", str(limit))] if limit else []
         query += [("continue", token)] if token else []
-        call = _Call("list", resource, namespace, query=query)
-        answer = await self._object(call)
+        call = Call("list", resource, namespace, query=query)
+        answer = await self._sender.answer(call)
         items, metadata = answer.get("items") or [], answer.get("metadata")
         is_list = isinstance(items, list) and all(isinstance(item, dict) for item in items)
         if not is_list or not isinstance(metadata, dict):
@@ -297,66 +242,6 @@ class KubernetesPort:
             item.setdefault("apiVersion", resource.api_version)
             item.setdefault("kind", resource.kind)
         return Listing(tuple(items), str(metadata.get("resourceVersion", ""))), str(metadata.get("continue") or "")
-
-    async def _write(self, call: _Call) -> Object:
-        if self._may_write is not None and not self._may_write():
-            raise Unavailable(f"{call.what}: not sent: this operator does not hold its Lease")
-        return await self._object(call)
-
-    async def _object(self, call: _Call) -> Object:
-        """Send ``call`` and read its answer, in time."""
-        async with self._turns, self._errors(call), asyncio.timeout(self._deadline):
-            response = await self._open(call)
-            try:
-                return object_of(await response.read(), call.what)
-            finally:
-                response.release()
-
-    async def _open(self, call: _Call, idle: float | None = None) -> aiohttp.ClientResponse:
-        """Send ``call``; its answer, of which only the head has been read, where the status says that it is good.
-
-        ``idle`` is the seconds of silence allowed while its body is read.
-        """
-        status = 0
-        try:
-            async with asyncio.timeout(self._deadline):
-                response = await self._send(call, idle)
-                status = response.status
-                if status >= HTTPStatus.MULTIPLE_CHOICES:
-                    try:
-                        raise error_of(status, await response.read(), call.what)
-                    finally:
-                        response.release()
-        finally:
-            if self._on_call is not None:
-                self._on_call(call.verb, call.counted_as, status)
-        return response
-
-    async def _send(self, call: _Call, idle: float | None) -> aiohttp.ClientResponse:
-        headers = {"Accept": "application/json", "Content-Type": call.content, "User-Agent": names.FIELD_MANAGER}
-        await self._client.update_params_for_auth(headers, [], ["BearerToken"], call.path, call.method, call.body)
-        headers = {key: value.strip() for key, value in headers.items()}  # a token's file may end with a newline
-        answer = await self._client.rest_client.request(
-            call.method,
-            URL(self._host + call.path, encoded=True),
-            headers=headers,
-            body=call.body,
-            _request_timeout=aiohttp.ClientTimeout(total=None, sock_read=idle),
-        )
-        response: aiohttp.ClientResponse = answer.response
-        return response
-
-    @asynccontextmanager
-    async def _errors(self, call: _Call) -> AsyncIterator[None]:
-        """Everything that can go wrong below becomes a ClusterError."""
-        try:
-            yield
-        except TimeoutError as error:
-            raise Unavailable(f"{call.what}: no answer from {self._host} in time") from error
-        except (aiohttp.ClientError, OSError) as error:
-            raise Unavailable(f"{call.what}: {self._host}: {type(error).__name__}: {error}") from error
-        except ConfigException as error:  # the token's file, while it is being replaced
-            raise Unavailable(f"{call.what}: {error}") from error
 
 
 async def connect(

@@ -2,8 +2,9 @@
 
 import pytest
 
-from archsearch.operator.lease import Lease, Sighting, sight
+from archsearch.operator.lease import Lease
 from archsearch.operator.port import Object
+from archsearch.operator.sighting import Sighting, sight
 
 
 def record(holder: str, renewed: str = "2026-01-01T00:00:00.000000Z", duration: int = 15) -> Object:
