@@ -73,6 +73,7 @@ async def test_lost_answers_and_killed_operators_change_nothing(
             await here.until_ended("s")
             results.append(result(here))
             assert max(trial["status"]["attempts"] for trial in here.trials("s")) <= attempts
+            assert len(here.jobs("s")) == len(trained[-1])  # each is kept for a while once it is over
             await here.delete("s")
             # It may take the collector half a minute to see that there are new kinds.
             await here.until(lambda: not here.names(TRIALS) | here.names(JOBS), "all of it to go", 60)

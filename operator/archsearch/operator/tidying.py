@@ -29,14 +29,16 @@ class Tidying:
         self._holdings = holdings
         self._settled = settled
         self._bound: set[str] = set()
-        """Uids of Jobs that are over and bound to go by themselves."""
+        """Uids of Jobs that are bound to go by themselves once they are over."""
+        self._over: set[str] = set()
+        """Uids of those that are over."""
         self._lingering: dict[str, float] = {}
         """Uids of Jobs that are not over though their trial's report is in the ledger, and since when."""
         self.warnings: tuple[str, ...] = ()
         """What people should be told of how their pods behave."""
 
     def is_history(self, job: Object) -> bool:
-        """Whether a Job is over, its report taken in, and its end in sight."""
+        """Whether the report of a Job is taken in and its end in sight, so that it tells nothing of its attempt."""
         return job["metadata"]["uid"] in self._bound
 
     async def tidy(self) -> float | None:
@@ -57,24 +59,29 @@ class Tidying:
 
     def _is_done(self, job: Object) -> bool:
         key = self._holdings.attempt_of(job)
-        return not self.is_history(job) and key is not None and self._settled(key)
+        return job["metadata"]["uid"] not in self._over and key is not None and self._settled(key)
 
     async def _let_go(self, job: Object) -> None:
         metadata = job["metadata"]
         try:
             if not is_over(job) and (not self._holdings.has_ended(job) or self._lingers(job)):
                 await self._holdings.delete(JOB, job)
-            elif "deletionTimestamp" not in metadata and "ttlSecondsAfterFinished" not in job.get("spec", {}):
-                patch = {"spec": {"ttlSecondsAfterFinished": self._shared.settings.finished_ttl}}
-                bound = await self._shared.port.patch(JOB, metadata["namespace"], metadata["name"], patch)
-                self._shared.jobs.put(bound)
+            elif "deletionTimestamp" not in metadata and not self.is_history(job):
+                await self._bind(job)
         except NotFound:
             pass
         except ClusterError as error:
             _log.info("Job %s cannot be bound to go yet: %s", metadata["name"], error)
             return
+        self._bound.add(metadata["uid"])
         if is_over(job):
-            self._bound.add(metadata["uid"])
+            self._over.add(metadata["uid"])
+
+    async def _bind(self, job: Object) -> None:
+        if "ttlSecondsAfterFinished" not in job.get("spec", {}):
+            metadata, after = job["metadata"], self._shared.settings.finished_ttl
+            patch = {"spec": {"ttlSecondsAfterFinished": after}}
+            await self._shared.port.patch(JOB, metadata["namespace"], metadata["name"], patch)
 
     def _lingers(self, job: Object) -> bool:
         """Whether a pod of a Job whose trial has ended holds on to its slot for too long; people are told why."""
