@@ -75,7 +75,7 @@ class Attempts:
         Raises:
             ClusterError: a log or a Job in doubt cannot be read now.
         """
-        jobs = [job for job in self._holdings.jobs if not self._tidying.is_history(job)]
+        jobs = [job for job in self._holdings.jobs if not self._tells_nothing(job)]
         trial_pods = [_as_ended(pod) for pod in pods if pod["metadata"]["labels"].get(names.COMPONENT) == names.TRIAL]
         trial_pods = [pod for pod in trial_pods if not self._is_history(pod)]
         observed = self._look(search, jobs, trial_pods)
@@ -113,6 +113,13 @@ class Attempts:
             logs=self._logs,
             stops=self._stops,
         )
+
+    def _tells_nothing(self, job: Object) -> bool:
+        """Whether the ledger has all about a Job; its pod is passed over, without which it would seem to run."""
+        key = self._holdings.attempt_of(job)
+        if self._tidying.is_history(job):
+            return True
+        return key is not None and self._settled(key) and not is_over(job) and self._holdings.has_ended(job)
 
     def _is_history(self, pod: Object) -> bool:
         """A pod that is over, of an attempt that the ledger has settled."""
