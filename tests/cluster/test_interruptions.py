@@ -24,7 +24,7 @@ def manifest(name: str, namespace: str) -> dict[str, Any]:
 
 async def result(plane: ControlPlane, namespace: str, name: str) -> tuple[object, ...]:
     """What must be the same however a search was disturbed."""
-    status = (await until(plane, namespace, name, "Succeeded", 100))["status"]
+    status = (await until(plane, namespace, name, "Succeeded", 250))["status"]
     counts = status["counts"]
     trials = [(best["index"], best["reward"]) for best in status["best"]]
     return taught(await ledger_of(plane, namespace, name)), status["policy"]["hash"], counts, trials
