@@ -118,8 +118,10 @@ class Loop:
 
     async def _wait(self, seconds: float | None) -> bool:
         """Wait for a wake-up, or at most ``seconds``; False once the run must end."""
+        # Not wait_for: in Python 3.11 it may swallow a cancellation that comes with the wake-up.
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._wake.wait(), _TICK if seconds is None else min(seconds, _TICK))
+            async with asyncio.timeout(_TICK if seconds is None else min(seconds, _TICK)):
+                await self._wake.wait()
         self._wake.clear()
         self._show()
         return not self._stop.is_set()
