@@ -155,8 +155,8 @@ def test_whatever_is_killed_meanwhile_the_result_is_the_same(node: Node, run: Ru
 def storm(node: Node, namespace: str, child: int) -> None:
     """Once child ``child`` has a reward: kill one of everything."""
     trial = f"archtrial/{NAME}-{child:06d}"
-    node.kubectl("wait", "-n", namespace, "--for=create", "--timeout=300s", trial)
-    node.kubectl("wait", "-n", namespace, "--for=jsonpath={.status.phase}=Succeeded", "--timeout=300s", trial)
+    node.kubectl("wait", "-n", namespace, "--for=create", "--timeout=400s", trial)
+    node.kubectl("wait", "-n", namespace, "--for=jsonpath={.status.phase}=Succeeded", "--timeout=400s", trial)
     quick = ("--wait=false", "--ignore-not-found")
     node.kubectl("delete", "pod", "-n", namespace, "-l", "app.kubernetes.io/component=controller", *quick)
     node.kubectl("delete", "pod", "-n", namespace, running_pod(node, namespace), *quick)
@@ -177,7 +177,7 @@ def running_pod(node: Node, namespace: str) -> str:
         found.extend(metadata["name"] for metadata in running if "deletionTimestamp" not in metadata)
         return bool(found)
 
-    node.wait_until(there, "a trial pod that runs", 120)
+    node.wait_until(there, "a trial pod that runs", 300)
     return found[0]
 
 
