@@ -87,7 +87,7 @@ def refused_status(previous: SearchStatus, refused: Refused, generation: int, no
     """The status of a search that cannot run as it is: what it has achieved stays, and so does how it ended."""
     wanted = [
         false(ConditionType.READY, refused.reason, refused.message),
-        false(ConditionType.PROGRESSING, refused.reason, "the manifest is refused; condition Ready says why"),
+        false(ConditionType.PROGRESSING, refused.reason, "nothing goes on; condition Ready says why"),
     ]
     others = (ConditionType.SUSPENDED, ConditionType.SUCCEEDED, ConditionType.FAILED)
     absent = [kind for kind in others if find(previous.conditions, kind) is None]

@@ -34,6 +34,13 @@ def test_a_proposal_is_recorded_and_started_in_one_plan() -> None:
     assert made.calls == ()
 
 
+@pytest.mark.parametrize(("lingering", "started"), [(0, [1, 2]), (1, [1]), (2, []), (3, [])])
+def test_a_slot_whose_program_has_ended_and_whose_pod_has_not_is_not_free(lingering: int, started: list[int]) -> None:
+    trials = [trial(0), trial(1, Phase.PENDING), trial(2, Phase.PENDING)]
+    made = plan(manifest(parallelism=2), trials, lingering=lingering)
+    assert [start.index for start in made.starts] == started
+
+
 def test_lookahead_proposes_beyond_parallelism_but_starts_no_more() -> None:
     proposals = tuple(proposal(i, (0, i)) for i in range(3))
     made = plan(manifest(lookahead=2), [], proposals=proposals, controller=ControllerFact(0, 3))
