@@ -41,7 +41,7 @@ def crds(control_plane: ControlPlane) -> tuple[str, ...]:
         control_plane.kubectl("apply", "--server-side", "-f", str(file))
     names = ("architecturesearches.archsearch.io", "architecturetrials.archsearch.io")
     established = [f"customresourcedefinition/{name}" for name in names]
-    control_plane.kubectl("wait", "--for=condition=Established", "--timeout=30s", *established)
+    control_plane.kubectl("wait", "--for=condition=Established", "--timeout=120s", *established)
     return names
 
 
@@ -50,7 +50,7 @@ def namespace(control_plane: ControlPlane) -> Iterator[str]:
     """A namespace for one test, with its default service account; it goes while the next test runs."""
     name = f"test-{uuid.uuid4().hex[:10]}"
     control_plane.kubectl("create", "namespace", name)
-    control_plane.kubectl("wait", "--for=create", "--timeout=30s", "--namespace", name, "serviceaccount/default")
+    control_plane.kubectl("wait", "--for=create", "--timeout=120s", "--namespace", name, "serviceaccount/default")
     yield name
     control_plane.kubectl("delete", "namespace", name, "--wait=false")
 

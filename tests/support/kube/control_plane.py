@@ -107,6 +107,15 @@ class ControlPlane:
         """Start the API server where it was, and return once it is ready. Raises as :meth:`start`."""
         self._programs["kube-apiserver"].start()
         self.wait_until(lambda: self._status_of("/readyz") == 200, "the API server to be ready")
+        self._renew_controllers()
+
+    def _renew_controllers(self) -> None:
+        # Those that saw an outage come back one by one, each up to a minute later (client-go waits ever longer between
+        # its tries), and meanwhile nobody makes service accounts or pods: the next test would wait for them in vain.
+        controllers = self._programs.get("kube-controller-manager")
+        if controllers is not None and controllers.pid is not None:
+            controllers.stop()
+            controllers.start()
 
     def stop_api_server(self) -> None:
         """End the API server as a crash does (SIGKILL); etcd keeps what was written."""

@@ -157,6 +157,9 @@ class Node(ControlPlane):
         super().start_api_server()
         self._note("kube-apiserver")
 
+    def _renew_controllers(self) -> None:
+        """Nothing: on a node the cluster's own controllers live through an outage, as a person's would."""
+
     def _prepare_kubelet(self, authority: Authority) -> None:
         state = self.layout.state
         (state / "resolv.conf").write_text("nameserver 127.0.0.1\n")  # names do not resolve
