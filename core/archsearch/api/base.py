@@ -1,5 +1,6 @@
 """What every typed resource shares: frozen, closed, camelCase outside and snake_case inside."""
 
+import json
 import re
 from typing import Annotated
 
@@ -96,3 +97,13 @@ def seconds(duration: str) -> int:
     if not duration or not re.fullmatch(DURATION_PATTERN, duration):
         raise ValueError(f"{duration!r} is not a duration: write it as 90s, 4h, 1h30m or 2d")
     return sum(int(number) * _DURATION_UNITS[unit] for number, unit in re.findall(r"([0-9]+)([dhms])", duration))
+
+
+def distinct(field: str, values: tuple[object, ...]) -> None:
+    """Check that no option stands twice in ``field``. Raises FieldError."""
+    seen: list[tuple[type, object]] = []
+    for position, value in enumerate(values):
+        if (type(value), value) in seen:
+            text = f"{json.dumps(value)} stands twice in {field}; every option must be distinct"
+            raise FieldError((field, position), text, "Duplicate")
+        seen.append((type(value), value))

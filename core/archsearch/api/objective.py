@@ -60,6 +60,36 @@ TRANSFORMS = {
 """The transforms, by manifest name, that fit each direction; its default first."""
 
 
+class Constraint(StrEnum):
+    """How a further metric is held to its target."""
+
+    SOFT = "Soft"
+    HARD = "Hard"
+
+
+class Also(Model):
+    """A further metric that counts: the reward is multiplied by (metric / target) ** weight (MnasNet, 1807.11626,
+    section 3)."""
+
+    metric: MetricName
+    """Name of the metric, as trials report it; it must be positive."""
+    target: float = Field(gt=0, le=1e30, json_schema_extra=unit("as the metric"))
+    """Value at which the reward is left as it is."""
+    weight: float = Field(default=-0.07, ge=-100, le=100, json_schema_extra=unit("1"))
+    """Exponent: negative where less of the metric is better, positive where more is."""
+    constraint: Constraint = Constraint.SOFT
+    """Soft multiplies on both sides of the target; Hard only beyond it, so that nothing is gained by staying below."""
+    limit: float | None = Field(default=None, gt=0, le=1e30, json_schema_extra=unit("as the metric"))
+    """A child beyond this value still teaches, but is never among the best; left out: no such bound."""
+
+
+class Failure(Model):
+    """What a failed child teaches."""
+
+    reward: float | None = None
+    """Reward that is taught for a child that failed by itself; left out: nothing is."""
+
+
 class Objective(Model):
     """What is sought."""
 
@@ -71,6 +101,11 @@ class Objective(Model):
     """Value of the metric at which the search has succeeded and ends early."""
     reward: RewardTransform | None = None
     """How the metric becomes the reward; left out: the metric (Maximize) or its negative (Minimize)."""
+
+    also: tuple[Also, ...] = Field(default=(), max_length=8)
+    """Further metrics that count, each with its target."""
+    failure: Failure = Failure()
+    """What a failed child teaches."""
 
     @model_validator(mode="after")
     def _transform_fits(self) -> Self:

@@ -57,6 +57,8 @@ class Trials(Model):
     """Reuse the result of an equal child, or train it again."""
     max_consecutive_duplicates: int = Field(default=100, ge=1, le=1_000_000, json_schema_extra=unit("children"))
     """So many duplicates in a row end the search: the policy has collapsed, or the space is exhausted."""
+    confirm: int = Field(default=0, ge=0, le=1000, json_schema_extra=unit("children"))
+    """Best children that are trained once more with fresh seeds at the end, and ranked by the mean; 0: none."""
     reproducible: bool = False
     """Child i is sampled from exactly the rewards of 0 .. i - parallelism - lookahead, whatever the timing."""
 

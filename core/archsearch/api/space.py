@@ -1,11 +1,11 @@
 """``spec.searchSpace``: exactly one of the search spaces."""
 
-import json
 from typing import Annotated, Self
 
 from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr, model_validator
 
-from archsearch.api.base import FieldError, Model, unit
+from archsearch.api.base import FieldError, Model, distinct, unit
+from archsearch.api.cells import CellSpace, RecurrentCellSpace
 from archsearch.api.oneof import OneOf
 from archsearch.api.patterns import CHOICE_NAME
 
@@ -15,15 +15,6 @@ Stride = Annotated[int, Field(ge=1, le=8)]
 ChoiceName = Annotated[str, Field(min_length=1, max_length=63, pattern=CHOICE_NAME)]
 ChoiceText = Annotated[StrictStr, Field(max_length=256)]
 ChoiceValue = StrictBool | StrictInt | Annotated[StrictFloat, Field(allow_inf_nan=False)] | ChoiceText
-
-
-def _distinct(field: str, values: tuple[object, ...]) -> None:
-    seen: list[tuple[type, object]] = []
-    for position, value in enumerate(values):
-        if (type(value), value) in seen:
-            text = f"{json.dumps(value)} stands twice in {field}; every option must be distinct"
-            raise FieldError((field, position), text, "Duplicate")
-        seen.append((type(value), value))
 
 
 class Depth(Model):
@@ -81,7 +72,7 @@ class ConvolutionalSpace(Model):
     def _options_distinct(self) -> Self:
         for field in ("filterHeights", "filterWidths", "filters", "strides"):
             name = {"filterHeights": "filter_heights", "filterWidths": "filter_widths"}.get(field, field)
-            _distinct(field, getattr(self, name))
+            distinct(field, getattr(self, name))
         return self
 
 
@@ -95,7 +86,7 @@ class Choice(Model):
 
     @model_validator(mode="after")
     def _options_distinct(self) -> Self:
-        _distinct("values", self.values)
+        distinct("values", self.values)
         return self
 
 
@@ -104,11 +95,15 @@ class SearchSpace(OneOf):
 
     convolutional: ConvolutionalSpace | None = None
     """Convolutional layers with skip connections."""
+    recurrent_cell: RecurrentCellSpace | None = None
+    """A recurrent cell as a tree."""
+    cell: CellSpace | None = None
+    """A normal and a reduction cell."""
     choices: tuple[Choice, ...] | None = Field(default=None, min_length=1, max_length=256)
     """Any named finite decisions, in order: for a table, or for your own trial image."""
 
     @model_validator(mode="after")
-    def _names_distinct(self) -> Self:
+    def _namesdistinct(self) -> Self:
         names = [choice.name for choice in self.choices or ()]
         for position, name in enumerate(names):
             if name in names[:position]:

@@ -87,6 +87,8 @@ class SearchStatus(Model):
     """The best children, best first."""
     best_reward: float | None = None
     """Reward of the best child."""
+    pareto: tuple[BestTrial, ...] = Field(default=(), max_length=BEST)
+    """Where objective.also names further metrics: children that no other beats in all of them, best reward first."""
     policy: PolicyStatus = PolicyStatus()
     """The policy as it stands."""
     resolved: Resolved | None = None

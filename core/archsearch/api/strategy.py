@@ -1,86 +1,26 @@
 """``spec.strategy``: how children are chosen."""
 
-from collections.abc import Mapping
-from enum import StrEnum
-from types import MappingProxyType
-from typing import Any, Self
+from typing import Self
 
-from pydantic import Field
-
-from archsearch.api.base import Model, unit
 from archsearch.api.oneof import OneOf
+from archsearch.api.strategies.evolution import EvolutionStrategy, RegularizedEvolutionStrategy
+from archsearch.api.strategies.local_search import LocalSearchStrategy
+from archsearch.api.strategies.model_based import ModelBasedStrategy
+from archsearch.api.strategies.ppo import PpoStrategy
+from archsearch.api.strategies.random import RandomStrategy
+from archsearch.api.strategies.reinforce import ReinforcePreset, ReinforceStrategy
 
-
-class RandomStrategy(Model):
-    """Every child is drawn uniformly from the space: the yardstick of every other strategy."""
-
-    def resolved(self) -> Self:
-        """Itself: it has nothing to fill in."""
-        return self
-
-
-class ReinforcePreset(StrEnum):
-    """Named settings of ``reinforce``; a field that is set in the manifest overrides its preset."""
-
-    FAST = "Fast"
-    PAPER = "Paper"
-
-
-PRESETS: Mapping[ReinforcePreset, Mapping[str, Any]] = MappingProxyType(
-    {
-        # Ours: tuned for hundreds of children, see docs/strategies.md for what was tried and on which seeds.
-        ReinforcePreset.FAST: MappingProxyType(
-            {
-                "hidden_size": 35,
-                "layers": 2,
-                "learning_rate": 0.015,
-                "batch_size": 8,
-                "entropy_weight": 0.1,
-                "baseline_decay": 0.9,
-                "normalise_rewards": True,
-            }
-        ),
-        ReinforcePreset.PAPER: MappingProxyType(
-            {
-                "hidden_size": 35,  # 1611.01578, section 4.1: a two-layer LSTM with 35 hidden units on each layer
-                "layers": 2,  # same place
-                "learning_rate": 6e-4,  # same place: Adam, learning rate 0.0006
-                "batch_size": 8,  # same place: m = 8 child replicas for each controller replica
-                "entropy_weight": 0.0,  # the paper's image experiments have no bonus
-                "baseline_decay": 0.95,  # ours: section 3.2 names the moving average and gives no decay
-                "normalise_rewards": False,  # section 3.2: R - b as it is
-            }
-        ),
-    }
-)
-"""Every field of ``reinforce`` under each preset."""
-
-
-class ReinforceStrategy(Model):
-    """The recurrent controller of 1611.01578, taught by REINFORCE with a moving-average baseline."""
-
-    preset: ReinforcePreset = ReinforcePreset.FAST
-    """Fast learns within hundreds of children; Paper is the published setting, meant for 12,800."""
-    hidden_size: int | None = Field(default=None, ge=1, le=4096, json_schema_extra=unit("units"))
-    """Units of each LSTM layer. Both presets: 35."""
-    layers: int | None = Field(default=None, ge=1, le=8, json_schema_extra=unit("layers"))
-    """LSTM layers. Both presets: 2."""
-    learning_rate: float | None = Field(default=None, gt=0, le=10, json_schema_extra=unit("1"))
-    """Adam's step size."""
-    batch_size: int | None = Field(default=None, ge=1, le=10_000, json_schema_extra=unit("children"))
-    """Children whose gradients are averaged into one step of the policy (m in the paper)."""
-    entropy_weight: float | None = Field(default=None, ge=0, le=1000, json_schema_extra=unit("reward per nat"))
-    """Weight of the entropy bonus, in units of (normalised) reward per nat."""
-    baseline_decay: float | None = Field(default=None, ge=0, lt=1, json_schema_extra=unit("1"))
-    """Decay of the exponential moving average of rewards that serves as baseline."""
-    normalise_rewards: bool | None = None
-    """Measure rewards in running mean distances from the baseline, at most 1, so that every unit teaches alike."""
-
-    def resolved(self) -> Self:
-        """The same with every field that is left out filled in from its preset."""
-        given = {name: getattr(self, name) for name in PRESETS[self.preset]}
-        filled = {name: PRESETS[self.preset][name] if value is None else value for name, value in given.items()}
-        return type(self)(preset=self.preset, **filled)
+__all__ = [
+    "EvolutionStrategy",
+    "LocalSearchStrategy",
+    "ModelBasedStrategy",
+    "PpoStrategy",
+    "RandomStrategy",
+    "RegularizedEvolutionStrategy",
+    "ReinforcePreset",
+    "ReinforceStrategy",
+    "Strategy",
+]
 
 
 class Strategy(OneOf):
@@ -92,9 +32,20 @@ class Strategy(OneOf):
     """Uniform draws."""
     reinforce: ReinforceStrategy | None = None
     """A recurrent policy taught by REINFORCE."""
+    ppo: PpoStrategy | None = None
+    """A recurrent policy taught by proximal policy optimisation."""
+    regularized_evolution: RegularizedEvolutionStrategy | None = None
+    """Aging evolution."""
+    evolution: EvolutionStrategy | None = None
+    """Evolution by pairwise tournaments."""
+    local_search: LocalSearchStrategy | None = None
+    """Hill climbing with restarts."""
+    model_based: ModelBasedStrategy | None = None
+    """A policy taught by real rewards and by a model of the reward."""
 
     def resolved(self) -> Self:
-        """The strategy in force: ``reinforce`` with preset Fast where none is set, and every field filled in."""
-        if self.random is not None:
-            return type(self)(random=self.random.resolved())
-        return type(self)(reinforce=(self.reinforce or ReinforceStrategy()).resolved())
+        """The strategy in force: the default where none is set, and every field filled in."""
+        set_fields = self._set_fields()
+        if not set_fields:
+            return type(self)(reinforce=ReinforceStrategy().resolved())
+        return type(self)(**{set_fields[0]: self.chosen.resolved()})

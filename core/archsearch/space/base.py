@@ -1,6 +1,6 @@
 """The seam of every search space: a sequence of decisions, exact both ways between genotype and architecture."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -72,6 +72,15 @@ class Graph:
     edges: tuple[Edge, ...]
 
 
+@dataclass(frozen=True)
+class Mutation:
+    """A genotype one mutation away from another, and what was done."""
+
+    name: str
+    """One of the space's :meth:`Space.mutations`."""
+    genotype: Genotype
+
+
 class Space(Protocol):
     """A search space.
 
@@ -111,6 +120,47 @@ class Space(Protocol):
 
     def graph(self, architecture: Architecture) -> Graph:
         """The graph that its picture is drawn from."""
+        ...
+
+    def canonical(self, genotype: Sequence[int]) -> Genotype:
+        """The one genotype that stands for all genotypes of the same network, itself among them.
+
+        Two genotypes have equal canonical forms exactly if their networks are the same up to the numbering of nodes
+        and the order of inputs that are combined alike. Raises GenotypeError.
+        """
+        ...
+
+    def distance(self, one: Sequence[int], other: Sequence[int]) -> int:
+        """Decisions in which the canonical forms differ, those that only the longer has among them.
+
+        0 exactly if both are the same network; symmetric; the triangle inequality holds. Raises GenotypeError.
+        """
+        ...
+
+    def mutations(self, stage: int) -> tuple[str, ...]:
+        """Names of the mutations that change one decision of a child of ``stage``, in a fixed order."""
+        ...
+
+    def neighbours(self, genotype: Sequence[int], stage: int, name: str | None = None) -> Iterator[Mutation]:
+        """Every genotype of ``stage`` one mutation away, each once, in a fixed order; never ``genotype`` itself.
+
+        ``name``: only by this mutation. Raises GenotypeError, ValueError: no such mutation.
+        """
+        ...
+
+    def mutate(self, genotype: Sequence[int], stage: int, draw: "Draw", name: str | None = None) -> Mutation | None:
+        """A random neighbour: a mutation among those that can change it, then a place, then another option, each drawn
+        uniformly; None where nothing can be changed. ``name`` as in :meth:`neighbours`.
+
+        Raises GenotypeError, ValueError: no such mutation.
+        """
+        ...
+
+    def extend(self, genotype: Sequence[int], stage: int, draw: "Draw") -> Genotype:
+        """``genotype``, of an earlier stage or of ``stage``, with the decisions it lacks in ``stage`` drawn uniformly.
+
+        Raises GenotypeError: it is longer than children of ``stage``, or not of the space.
+        """
         ...
 
 

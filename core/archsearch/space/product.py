@@ -1,9 +1,9 @@
 """What spaces share whose decisions do not narrow one another: every option stays legal, whatever came before."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from math import prod
 
-from archsearch.space.base import Decision, Draw, Genotype, GenotypeError
+from archsearch.space.base import Decision, Draw, Genotype, GenotypeError, Mutation
 from archsearch.space.reading import shown
 
 
@@ -67,6 +67,75 @@ class ProductSpace:
             return f"genotype ends after {len(genotype)} tokens; the next decision is {self._at(len(genotype))}"
         return None
 
+    def canonical(self, genotype: Sequence[int]) -> Genotype:
+        """The genotype itself: here no two genotypes are the same network. Raises GenotypeError."""
+        self.check(genotype)
+        return tuple(genotype)
+
+    def distance(self, one: Sequence[int], other: Sequence[int]) -> int:
+        """Decisions in which the canonical forms differ, those that only the longer has among them.
+
+        Raises GenotypeError.
+        """
+        first, second = self.canonical(one), self.canonical(other)
+        differ = sum(a != b for a, b in zip(first, second, strict=False))
+        return differ + abs(len(first) - len(second))
+
+    def mutation(self, decision: Decision) -> str:
+        """Name of the mutation that changes ``decision``."""
+        return "change"
+
+    def mutations(self, stage: int) -> tuple[str, ...]:
+        """Names of the mutations, in the order of the first decision that each may change."""
+        return tuple(dict.fromkeys(self.mutation(decision) for decision in self.decisions(stage) if _free(decision)))
+
+    def neighbours(self, genotype: Sequence[int], stage: int, name: str | None = None) -> Iterator[Mutation]:
+        """Every genotype that answers one decision otherwise, by decision and then by option.
+
+        Raises GenotypeError, ValueError: no such mutation.
+        """
+        for position in self._places(genotype, stage, name):
+            decision = self._decisions[position]
+            for token in decision.legal:
+                if token != genotype[position]:
+                    yield Mutation(self.mutation(decision), _with(genotype, position, token))
+
+    def mutate(self, genotype: Sequence[int], stage: int, draw: Draw, name: str | None = None) -> Mutation | None:
+        """A mutation, a decision that it changes, and another of its options, each drawn uniformly.
+
+        None where no decision has two options. Raises GenotypeError, ValueError: no such mutation.
+        """
+        places = self._places(genotype, stage, name)
+        if not places:
+            return None
+        names = list(dict.fromkeys(self.mutation(self._decisions[place]) for place in places))
+        chosen = names[draw(len(names))]
+        places = [place for place in places if self.mutation(self._decisions[place]) == chosen]
+        position = places[draw(len(places))]
+        others = [token for token in self._decisions[position].legal if token != genotype[position]]
+        return Mutation(chosen, _with(genotype, position, others[draw(len(others))]))
+
+    def extend(self, genotype: Sequence[int], stage: int, draw: Draw) -> Genotype:
+        """``genotype`` with the decisions it lacks in ``stage`` drawn uniformly. Raises GenotypeError."""
+        self.check(genotype)
+        if len(genotype) > self._length(stage):
+            length = self._length(stage)
+            raise GenotypeError(f"genotype has {len(genotype)} tokens; the child is complete after {length}")
+        missing = self.decisions(stage)[len(genotype) :]
+        return (*genotype, *(decision.legal[draw(len(decision.legal))] for decision in missing))
+
+    def _places(self, genotype: Sequence[int], stage: int, name: str | None) -> list[int]:
+        problem = self.problem(genotype, stage)
+        if problem is not None:
+            raise GenotypeError(problem)
+        if name is not None and name not in self.mutations(stage):
+            raise ValueError(f"mutation is {shown(name)}; allowed: {', '.join(self.mutations(stage)) or 'none'}")
+        return [
+            position
+            for position, decision in enumerate(self.decisions(stage))
+            if _free(decision) and name in (None, self.mutation(decision))
+        ]
+
     def check(self, genotype: Sequence[int]) -> None:
         """Raise GenotypeError unless ``genotype`` is valid in some stage."""
         problem = self.problem(genotype)
@@ -95,3 +164,11 @@ class ProductSpace:
 
 def _tokens(decision: Decision) -> str:
     return ", ".join(f"{token} ({decision.options[token]!r})" for token in decision.legal)
+
+
+def _free(decision: Decision) -> bool:
+    return len(decision.legal) > 1
+
+
+def _with(genotype: Sequence[int], position: int, token: int) -> Genotype:
+    return (*genotype[:position], token, *genotype[position + 1 :])

@@ -1,0 +1,1 @@
+"""Settings of the strategies, each in a file of its own."""
