@@ -55,7 +55,9 @@ def proposal(index: int, genotype: tuple[int, int]) -> Proposal:
 def plan(search: ArchitectureSearch, trials: list[Trial], **facts: Any) -> Plan:
     numbered = sum(t.observation is not None for t in trials)
     facts.setdefault("controller", ControllerFact(version=numbered, asked=len(trials)))
-    return decide(search, build(search.spec.search_space), Ledger(trials), Facts(**facts), NOW)
+    return decide(
+        search, build(search.spec.search_space), Ledger(trials, objective=search.spec.objective), Facts(**facts), NOW
+    )
 
 
 def report(accuracy: float = 0.75) -> bytes:

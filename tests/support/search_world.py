@@ -122,7 +122,7 @@ class World:
     def __post_init__(self) -> None:
         self.space = build(self.search.spec.search_space)
         self.controller: FoldController | None = FoldController(self.options)
-        self.ledger = Ledger()
+        self.ledger = Ledger(objective=self.search.spec.objective)
 
     @property
     def now(self) -> datetime:
@@ -191,7 +191,7 @@ class World:
 
     def restart(self, *, children_survive: bool) -> None:
         self.proposals.clear()
-        self.ledger = Ledger(self.disk.values())
+        self.ledger = Ledger(self.disk.values(), objective=self.search.spec.objective)
         if not children_survive:
             for key, attempt in self.attempts.items():
                 if attempt.state not in OVER:

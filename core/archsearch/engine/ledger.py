@@ -2,10 +2,12 @@
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
+from archsearch.api import Objective
 from archsearch.controller_contract import Ask, Observation, Tell
 from archsearch.engine.model import Phase, Trial
+from archsearch.engine.rewards import sought, taught_of, within_limits
 from archsearch.space.base import Genotype
 
 
@@ -24,36 +26,49 @@ class Tally:
     failed: int = 0
     """Failed trials, without those that took a failure over from an equal child."""
     best: Trial | None = None
-    """Highest reward; of equals the lowest index."""
+    """Best by the metric that is sought, among those within the limits of ``objective.also``; of equals the lowest
+    index. Where further metrics count, a child with a worse metric may have the higher reward."""
     shared_fault: Trial | None = None
     """The last trial whose error every child shares."""
+    objective: Objective = field(default_factory=Objective)
+    """What is sought."""
 
     def with_trial(self, trial: Trial) -> "Tally":
         """The sums with one more numbered trial."""
         if trial.phase is Phase.SUCCEEDED:
-            return replace(self, succeeded=self.succeeded + 1, best=_better(self.best, trial))
+            best = self._better(trial) if within_limits(self.objective, trial.metrics) else self.best
+            return replace(self, succeeded=self.succeeded + 1, best=best)
         fault = trial if trial.shared_fault else self.shared_fault
         return replace(self, failed=self.failed + (trial.reuse_of is None), shared_fault=fault)
 
-
-def _better(best: Trial | None, trial: Trial) -> Trial:
-    assert trial.reward is not None
-    if best is None or best.reward is None or trial.reward > best.reward:
-        return trial
-    return trial if trial.reward == best.reward and trial.index < best.index else best
+    def _better(self, trial: Trial) -> Trial:
+        if self.best is None:
+            return trial
+        new, known = (sought(self.objective, one.metrics) for one in (trial, self.best))
+        return trial if (new, -trial.index) > (known, -self.best.index) else self.best
 
 
 class Ledger:
     """Every trial of one search by its index, and the order in which rewards are taught."""
 
-    def __init__(self, trials: Iterable[Trial] = ()) -> None:
+    def __init__(self, trials: Iterable[Trial] = (), *, objective: Objective | None = None) -> None:
+        """Take the trials in.
+
+        Args:
+            trials: those stored so far, in any order.
+            objective: what is sought; it says what a failed child teaches. Left out: nothing is.
+
+        Raises:
+            LedgerError: an index or an observation number is missing or stands twice.
+        """
+        self._objective = objective or Objective()
         self._trials: list[Trial] = []
         self._active: dict[int, Trial] = {}
         self._unnumbered: dict[int, Trial] = {}
         self._first: dict[Genotype, int] = {}
         self._observed: list[int] = []
         self._stopped: list[int] = []
-        self._tally = Tally()
+        self._tally = Tally(objective=self._objective)
         self._trailing_duplicates = 0
         self._settled = 0
         loaded = sorted(trials, key=lambda trial: trial.index)
@@ -182,7 +197,10 @@ class Ledger:
 
     def _tell(self, number: int) -> Observation:
         trial = self._trials[self._observed[number]]
-        return Observation(number=number, index=trial.index, genotype=trial.genotype, reward=trial.reward)
+        # Whose fault a failure was is known of the child that was trained, not of those that took its result over.
+        trained = trial if trial.reuse_of is None else self._trials[trial.reuse_of]
+        reward = taught_of(self._objective, trained)
+        return Observation(number=number, index=trial.index, genotype=trial.genotype, reward=reward)
 
     def log(self, *, complete: bool = False) -> tuple[Ask | Tell, ...]:
         """Asks and tells in the order in which the controller met them.

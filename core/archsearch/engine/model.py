@@ -30,6 +30,10 @@ class Phase(StrEnum):
         return self in (Phase.SUCCEEDED, Phase.FAILED, Phase.STOPPED)
 
 
+LOST_TOO_OFTEN = "LostTooOften"
+"""Reason of a trial that failed although none of its attempts did: each of them was lost."""
+
+
 @dataclass(frozen=True)
 class Trial:
     """The record of one child; ``index`` is its place in the order of asks."""

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 
 from archsearch.api import Direction, Objective
+from archsearch.engine.model import LOST_TOO_OFTEN, Phase, Trial
 from archsearch.report import ReportProblem
 
 
@@ -37,6 +38,42 @@ def _transformed(objective: Objective, value: float) -> float:
             raise ValueError("objective.reward.inversePower needs a positive metric")
         return transform.inverse_power.scale / math.pow(value, transform.inverse_power.exponent)
     return -value if transform.negative is not None else value
+
+
+def sought(objective: Objective, metrics: Mapping[str, float]) -> float:
+    """The metric that is sought, turned so that more is better; a child without it is behind all others."""
+    value = metrics.get(objective.metric)
+    if value is None:
+        return -math.inf
+    return value if objective.direction is Direction.MAXIMIZE else -value
+
+
+def within_limits(objective: Objective, metrics: Mapping[str, float]) -> bool:
+    """Whether a child may be among the best: no further metric is beyond its ``objective.also[].limit``.
+
+    Beyond means above where less of the metric is better (a negative weight), below where more is.
+    """
+    for also in objective.also:
+        value = metrics.get(also.metric)
+        if also.limit is not None and (value is None or _beyond(value, also.limit, also.weight)):
+            return False
+    return True
+
+
+def _beyond(value: float, bound: float, weight: float) -> bool:
+    return value > bound if weight < 0 else value < bound
+
+
+def taught_of(objective: Objective, trial: Trial) -> float | None:
+    """What the strategy is taught of a child that has ended; None: that it failed, and nothing to learn from.
+
+    Its reward; of a child that failed by a fault of its own, ``objective.failure.reward``. A child that lost its place
+    again and again, or that failed as every child would, says nothing of its network.
+    """
+    if trial.phase is not Phase.FAILED:
+        return trial.reward
+    by_itself = trial.reason != LOST_TOO_OFTEN and not trial.shared_fault
+    return objective.failure.reward if by_itself else None
 
 
 def reached(objective: Objective, value: float) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from archsearch.api import SearchSpec
-from archsearch.engine.model import Attempt, AttemptState, Phase, Trial
+from archsearch.engine.model import LOST_TOO_OFTEN, Attempt, AttemptState, Phase, Trial
 from archsearch.engine.rewards import reward_of
 from archsearch.report import ErrorScope, Report, ReportProblem, parse_report
 from archsearch.warm_contract import WARM_ENDED
@@ -98,7 +98,7 @@ def _lost(spec: SearchSpec, trial: Trial, attempt: Attempt, now: datetime) -> Tr
     if trial.attempts - trial.failures < MAX_LOST:
         return trial
     message = f"{MAX_LOST} attempts were lost; the last one: {reason}"
-    return replace(trial, phase=Phase.FAILED, reason="LostTooOften", message=message, completed=now)
+    return replace(trial, phase=Phase.FAILED, reason=LOST_TOO_OFTEN, message=message, completed=now)
 
 
 def reused(trial: Trial, root: Trial, now: datetime) -> Trial:

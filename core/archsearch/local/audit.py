@@ -34,7 +34,7 @@ async def audit(record: SearchRecord) -> Audit:
     Raises:
         ProcessFailedError: the controller cannot do it.
     """
-    ledger = Ledger(record.trials)
+    ledger = Ledger(record.trials, objective=record.manifest.spec.objective)
     spec = record.manifest.spec
     with tempfile.TemporaryDirectory(prefix="archsearch-audit-") as place:
         config, log = Path(place) / "controller.json", Path(place) / "controller.log"

@@ -71,7 +71,7 @@ class Loop:
         self._runner = runner or WarmRunner(folder.root / "warm.log")
         self._attempts = Attempts(search, folder, base, self._runner)
         self._space = spaces.build(search.spec.search_space)
-        self._ledger = Ledger(store.trials())
+        self._ledger = Ledger(store.trials(), objective=search.spec.objective)
         self._board = Scoreboard(search.spec.trials.max)
         self._board.take(tuple(self._ledger))
         self._board.begin()

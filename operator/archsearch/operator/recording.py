@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from archsearch.api import Objective
 from archsearch.engine.ledger import Ledger, LedgerError
 from archsearch.engine.model import Trial
 from archsearch.engine.running import trial_name
@@ -55,14 +56,15 @@ class Recording:
     observation number is given to one child that another may hold.
     """
 
-    def __init__(self, shared: Shared, ref: SearchRef, space: Space, gpus: float) -> None:
+    def __init__(self, shared: Shared, ref: SearchRef, space: Space, gpus: float, objective: Objective) -> None:
         self._shared = shared
         self._ref = ref
         self._space = space
         self._gpus = gpus
         self._doubtful: set[int] = set()
         """Indices of trials that were being written when memory last had what is stored."""
-        self.ledger = Ledger()
+        self._objective = objective
+        self.ledger = Ledger(objective=objective)
         self.uids: dict[int, str] = {}
         """Uids of the ArchitectureTrials that are not terminal."""
         self.details: dict[int, Detail] = {}
@@ -79,7 +81,7 @@ class Recording:
         listing = await self._shared.port.list(TRIAL, self._ref.namespace, selector)
         trials = [read_trial(item, self._space) for item in listing.items]
         self._refuse_gaps({trial.index for trial in trials})
-        self.ledger = Ledger(trials)
+        self.ledger = Ledger(trials, objective=self._objective)
         self.uids = {
             trial.index: item["metadata"]["uid"]
             for trial, item in zip(trials, listing.items, strict=True)

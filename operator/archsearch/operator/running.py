@@ -54,7 +54,7 @@ class Running:
             controller_image=shared.settings.images.controller,
             trial_image=shared.settings.images.trial if search.spec.trial.image is None else None,
         )
-        self._recording = Recording(shared, ref, self._space, self._gpus)
+        self._recording = Recording(shared, ref, self._space, self._gpus, search.spec.objective)
         self._active = ActiveTime(shared.monotonic, known.active_seconds)
         image = self._resolved.controller_image or shared.settings.images.controller
         self._controller = ControllerPod(

@@ -110,7 +110,10 @@ class Searches(RuleBasedStateMachine):
     @invariant()
     def a_reward_is_taught_exactly_once_in_ledger_order(self) -> None:
         if hasattr(self, "world") and self.world.controller is not None:
-            ledger, tells = Ledger(self.world.disk.values()), self.world.controller.tells
+            ledger, tells = (
+                Ledger(self.world.disk.values(), objective=self.world.search.spec.objective),
+                self.world.controller.tells,
+            )
             assert tuple(tells) == ledger.tells(0, len(tells))
             assert len({tell.index for tell in tells}) == len(tells)
 
@@ -126,7 +129,7 @@ class Searches(RuleBasedStateMachine):
     @invariant()
     def the_disk_rebuilds_the_ledger(self) -> None:
         if hasattr(self, "world"):
-            rebuilt = Ledger(self.world.disk.values())
+            rebuilt = Ledger(self.world.disk.values(), objective=self.world.search.spec.objective)
             assert rebuilt.log(complete=True) == self.world.ledger.log(complete=True)
             assert (rebuilt.tally, rebuilt.settled) == (self.world.ledger.tally, self.world.ledger.settled)
 
@@ -134,7 +137,7 @@ class Searches(RuleBasedStateMachine):
     def nothing_is_written_when_nothing_changed(self) -> None:
         if hasattr(self, "world") and self.world.outcome is None:
             plan = self.world.plan()
-            written = Ledger(self.world.disk.values())
+            written = Ledger(self.world.disk.values(), objective=self.world.search.spec.objective)
             written.put(plan.trials)
             facts = self.world.facts()
             running = {(s.index, s.attempt): Attempt(s.index, s.attempt, AttemptState.RUNNING) for s in plan.starts}
@@ -155,7 +158,7 @@ class Searches(RuleBasedStateMachine):
         assert self.world.outcome is not None, "every search ends once its children do"
         assert all(trial.phase.terminal for trial in self.world.disk.values())
         fresh = FoldController(self.world.options)
-        for entry in Ledger(self.world.disk.values()).log(complete=True):
+        for entry in Ledger(self.world.disk.values(), objective=self.world.search.spec.objective).log(complete=True):
             if not isinstance(entry, Ask):
                 fresh.observe((entry.observation,))
         assert fresh.hash == self.world.final_hash, (
