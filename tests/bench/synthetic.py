@@ -1,0 +1,410 @@
+"""Problems of known optimum with other structure than tables of measured cells; the same for every run by number.
+
+Every family is a function of an instance's number; sizes, option counts and the unit of rewards change with it. The
+optimum is found by construction, by counting all networks, or by eliminating variables (factors.py), never by search.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations, product
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+from factors import Array, Factor, highest, value
+
+from archsearch.api import Choice, SearchSpace
+from archsearch.bench.table import VALIDATION, read_table
+from archsearch.controller.strategy import generator
+from archsearch.space import build
+from archsearch.space.base import Genotype, Space
+from archsearch.table import read_table as read_rows
+
+Draws = np.random.Generator
+Reward = Callable[[Genotype], float | None]
+Link = Callable[[float], float]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is searched."""
+
+    name: str
+    space: Space
+    reward: Reward
+    """The reward of a network without noise; None: its training fails."""
+    best: float
+    """The highest reward of any network."""
+    noise: float = 0.0
+    """Standard deviation of what a training adds, drawn anew for each child."""
+    failure: float | None = None
+    """What is taught of a child that fails (``objective.failure.reward``); None: only that it failed."""
+
+
+def problem_of(name: str) -> Problem:
+    """``table:CSV``, or a family and a number: ``pairwise-2``."""
+    if name.startswith("table:"):
+        return of_table(Path(name.removeprefix("table:")))
+    family, _, number = name.rpartition("-")
+    if family not in FAMILIES or not number.isdecimal():
+        raise SystemExit(f"--problem: {name!r}; allowed: table:CSV, or NAME-NUMBER of {', '.join(FAMILIES)}")
+    return FAMILIES[family](int(number))
+
+
+def of_table(path: Path) -> Problem:
+    """A table of measured networks; networks that it lacks fail."""
+    table, rows = read_table(path), read_rows(path)
+    column = rows.metrics.index(VALIDATION)
+    rewards = {spelling: row[column] for spelling, row in rows.rows.items()}
+
+    def reward(genotype: Genotype) -> float | None:
+        return rewards.get("".join(values[token] for values, token in zip(table.options, genotype, strict=True)))
+
+    return Problem(f"table:{path.name}", _choices(table.options), reward, table.best)
+
+
+# --- families ---------------------------------------------------------------------------------------------------------
+
+
+def additive(number: int) -> Problem:
+    """6 to 20 decisions, 3 to 9 options, each with an effect of its own; some decisions matter more."""
+    draws = generator(number, "additive")
+    options = _alike(draws, (6, 10, 15, 20)[number % 4], 3, 9)
+    return _of_factors("additive", number, options, _effects(draws, options, 1.0))
+
+
+def pairwise(number: int) -> Problem:
+    """As many interactions between two random decisions as there are decisions, stronger than what each does alone."""
+    draws = generator(number, "pairwise")
+    options = _alike(draws, (6, 8, 12, 16)[number % 4], 3, 5)
+    return _of_factors(
+        "pairwise", number, options, _effects(draws, options, 0.5) + _pairs(draws, options, len(options))
+    )
+
+
+def deceptive(number: int) -> Problem:
+    """Odd numbers: blocks of three that lead away from their best. Even: a wide optimum, and a better narrow one."""
+    return _two_optima(number) if number % 2 == 0 else _traps(number)
+
+
+def _two_optima(number: int) -> Problem:
+    draws = generator(number, "two optima")
+    options = _alike(draws, (8, 8, 14, 14)[number % 4], 3, 5)
+    wide = tuple(int(draws.integers(count)) for count in options)
+    narrow = tuple(
+        (token + 1 + int(draws.integers(count - 1))) % count for token, count in zip(wide, options, strict=True)
+    )
+    weights = draws.uniform(0.5, 1.5, len(options))
+    weights /= weights.sum()
+
+    def reward(genotype: Genotype) -> float:
+        away = [float(weights[np.not_equal(genotype, peak)].sum()) for peak in (wide, narrow)]
+        return max(90 - 30 * away[0], 94 - 80 * away[1])
+
+    return Problem(f"deceptive-{number}", _space(options), reward, reward(narrow))
+
+
+def _traps(number: int) -> Problem:
+    draws = generator(number, "traps")
+    options = _alike(draws, (6, 6, 9, 12)[number % 4], 3, 4)
+    factors = []
+    for first in range(0, len(options), 3):
+        scope = (first, first + 1, first + 2)
+        shape = tuple(options[place] for place in scope)
+        target = [int(draws.integers(count)) for count in shape]
+        away = sum(
+            np.asarray(place != token, dtype=float) for place, token in zip(np.indices(shape), target, strict=True)
+        )
+        # All three right: 1. Otherwise the more are wrong the better, up to 0.7.
+        factors.append(Factor(scope, np.where(away == 0, 1.0, 0.7 * (away - 1) / 2) * draws.uniform(0.7, 1.3)))
+    return _of_factors("deceptive", number, options, factors + _effects(draws, options, 0.03))
+
+
+def plateau(number: int) -> Problem:
+    """Half of the networks and more collapse to chance; the others have a heavy lower tail."""
+    draws = generator(number, "plateau")
+    options = _alike(draws, (6, 8, 10, 14)[number % 4], 3, 6)
+    factors = _effects(draws, options, 1.0) + _pairs(draws, options, len(options) // 2)
+    broken = _bans(draws, options, (0.5, 0.6, 0.7, 0.6)[number % 4])
+    top = highest([*factors, *broken], options)
+    centre, spread = _spread(factors, options, number)
+
+    def reward(genotype: Genotype) -> float:
+        score = (value(factors, genotype) - centre) / spread
+        if value(broken, genotype) < 0:
+            return 10 + 0.2 * float(np.tanh(score))
+        return 95 - 8 * float(np.exp(-score))
+
+    return Problem(f"plateau-{number}", _space(options), lambda genotype: max(10.0, reward(genotype)), reward(top))
+
+
+def noisy(number: int) -> Problem:
+    """Interactions under rewards whose noise is 0.25 to 1 of what networks differ by."""
+    draws = generator(number, "noisy")
+    options = _alike(draws, (6, 8, 10, 12)[number % 4], 3, 6)
+    factors = _effects(draws, options, 1.0) + _pairs(draws, options, len(options) // 2)
+    plain = _of_factors("noisy", number, options, factors, link=lambda score: 80 + 5 * score)
+    return Problem(plain.name, plain.space, plain.reward, plain.best, noise=5 * (0.25, 0.5, 1.0, 0.5)[number % 4])
+
+
+def failing(number: int) -> Problem:
+    """70 to 90 % of the networks fail: pairs of options that do not go together, and options that never work."""
+    draws = generator(number, "failing")
+    options = _alike(draws, (6, 8, 10, 14)[number % 4], 3, 6)
+    factors = _effects(draws, options, 1.0) + _pairs(draws, options, len(options) // 2)
+    banned = _bans(draws, options, (0.7, 0.8, 0.9, 0.85)[number % 4])
+    plain = _of_factors("failing", number, options, factors, banned)
+
+    def reward(genotype: Genotype) -> float | None:
+        return None if value(banned, genotype) < 0 else plain.reward(genotype)
+
+    return Problem(plain.name, plain.space, reward, plain.best)
+
+
+def bag(number: int) -> Problem:
+    """Options mean the same at every decision, and only their counts matter: few of each is best, some go together."""
+    draws = generator(number, "bag")
+    length, kinds = ((6, 5), (8, 4), (12, 6), (20, 3))[number % 4]
+    ideal, weights = draws.uniform(0, 2 * length / kinds, kinds), draws.uniform(0.2, 1.0, kinds)
+    together = np.triu(draws.normal(size=(kinds, kinds)) * 0.5, 1)
+
+    def score(counts: Array) -> float:
+        return float(-(weights * (counts - ideal) ** 2).sum() + counts @ together @ counts)
+
+    every = [score(np.array(counts, dtype=float)) for counts in _compositions(length, kinds)]
+    centre, spread = float(np.mean(every)), float(np.std(every))
+    link = _link(number)
+
+    def reward(genotype: Genotype) -> float:
+        return link((score(np.bincount(genotype, minlength=kinds).astype(float)) - centre) / spread)
+
+    return Problem(f"bag-{number}", _space((kinds,) * length), reward, link((max(every) - centre) / spread))
+
+
+def large(number: int) -> Problem:
+    """30 and 60 decisions, 3 to 9 options: a chain, additive, neighbourhoods of three (NK), blocks of four."""
+    draws = generator(number, "large")
+    length = (30, 60)[number % 2]
+    make = (_chain, _effects_of_all_sizes, _neighbourhoods, _blocks)[number % 4]
+    options, factors = make(draws, length)
+    return _of_factors("large", number, options, factors)
+
+
+def _chain(draws: Draws, length: int) -> tuple[tuple[int, ...], list[Factor]]:
+    options = _alike(draws, length, 4, 7)
+    links = [Factor((a, a + 1), draws.normal(size=(options[a], options[a + 1])) * 0.7) for a in range(length - 1)]
+    return options, links + _effects(draws, options, 1.0)
+
+
+def _effects_of_all_sizes(draws: Draws, length: int) -> tuple[tuple[int, ...], list[Factor]]:
+    options = tuple(int(count) for count in draws.integers(3, 10, length))
+    return options, _effects(draws, options, 1.0)
+
+
+def _neighbourhoods(draws: Draws, length: int) -> tuple[tuple[int, ...], list[Factor]]:
+    options = _alike(draws, length, 3, 4)
+    terms = [tuple(sorted((a, (a + 1) % length, (a + 2) % length))) for a in range(length)]
+    return options, [Factor(scope, draws.normal(size=tuple(options[place] for place in scope))) for scope in terms]
+
+
+def _blocks(draws: Draws, length: int) -> tuple[tuple[int, ...], list[Factor]]:
+    options = _alike(draws, length, 3, 5)
+    blocks = [tuple(range(first, min(first + 4, length))) for first in range(0, length, 4)]
+    terms = [Factor(scope, draws.normal(size=tuple(options[place] for place in scope)) * 0.7) for scope in blocks]
+    return options, terms + _effects(draws, options, 1.0)
+
+
+def mixed(number: int) -> Problem:
+    """Every decision with its own number of options, 3 to 9; a third is without effect, the others fade."""
+    draws = generator(number, "mixed")
+    length = (6, 9, 14, 20)[number % 4]
+    options = tuple(int(count) for count in draws.integers(3, 10, length))
+    order = draws.permutation(length)[: length - length // 3]
+    factors = [
+        Factor((int(place),), draws.normal(size=options[place]) * 0.85**rank) for rank, place in enumerate(order)
+    ]
+    for a, b in zip(order[::2], order[1::2], strict=False):
+        scope = tuple(sorted((int(a), int(b))))
+        factors.append(Factor(scope, draws.normal(size=tuple(options[place] for place in scope)) * 0.4))
+    return _of_factors("mixed", number, options, factors)
+
+
+def ordinal(number: int) -> Problem:
+    """Options that lie in an order (widths, rates): a tilted bowl whose lowest point is a network."""
+    draws = generator(number, "ordinal")
+    options = _alike(draws, (6, 8, 10, 7)[number % 4], 5, 9)
+    ideal = np.array([draws.integers(count) for count in options])
+    tilt = draws.normal(size=(len(options), len(options))) * 0.4 + np.eye(len(options))
+    link = _link(number)
+    sample = _uniform(options, number, 2000)
+    scale = float(np.median([np.sum((tilt @ ((one - ideal) / (np.array(options) - 1))) ** 2) for one in sample]))
+
+    def reward(genotype: Genotype) -> float:
+        away = tilt @ ((np.array(genotype) - ideal) / (np.array(options) - 1))
+        return link(1.5 - 1.5 * float(away @ away) / scale)
+
+    return Problem(f"ordinal-{number}", _space(options), reward, link(1.5))
+
+
+def rugged(number: int) -> Problem:
+    """Interactions of two and three decisions, and what one measured training adds to each network for good."""
+    draws = generator(number, "rugged")
+    length, count = ((6, 5), (8, 4), (10, 3), (7, 5))[number % 4]
+    options = (count,) * length
+    factors = _effects(draws, options, 1.0) + _pairs(draws, options, length)
+    for _ in range(length // 2):
+        scope = tuple(sorted(int(place) for place in draws.choice(length, 3, replace=False)))
+        factors.append(Factor(scope, draws.normal(size=(count, count, count)) * 0.5))
+    scores = np.zeros(options)
+    for factor in factors:
+        scores += factor.table.reshape([count if place in factor.scope else 1 for place in range(length)])
+    scores = (scores - scores.mean()) / scores.std()
+    scores += draws.normal(size=options) * 0.15
+    link = _link(number)
+
+    def reward(genotype: Genotype) -> float:
+        return link(float(scores[tuple(genotype)]))
+
+    return Problem(f"rugged-{number}", _space(options), reward, link(float(scores.max())))
+
+
+def paths(number: int) -> Problem:
+    """Operations on the edges of a small graph: what gets through counts, too much of the strong ones does harm."""
+    draws = generator(number, "paths")
+    nodes, kinds = ((4, 5), (5, 3), (4, 4), (4, 5))[number % 4]
+    edges = list(combinations(range(nodes), 2))
+    gain = np.concatenate([[0.0, 0.6], np.sort(draws.uniform(0.7, 1.4, kinds - 2))])  # none, skip, operations
+    load = np.concatenate([[0.0, 0.0], draws.uniform(0.1, 0.5, kinds - 2)])
+    bound = float(draws.uniform(0.8, 1.6))
+    names = draws.permutation(kinds)
+
+    def reward(genotype: Genotype) -> float:
+        flow, depth = [1.0] + [0.0] * (nodes - 1), 0.0
+        for (source, target), token in zip(edges, genotype, strict=True):
+            kind = names[token]
+            flow[target] += float(gain[kind]) * float(np.tanh(flow[source]))
+            depth += float(load[kind]) * (flow[source] > 0)
+        if flow[-1] == 0:
+            return 10.0
+        return 94 - 40 * float(np.exp(-1.2 * flow[-1])) - 4 * max(0.0, depth - bound) ** 2
+
+    options = (kinds,) * len(edges)
+    best = max(map(reward, product(*map(range, options))))
+    return Problem(f"paths-{number}", _space(options), lambda genotype: max(10.0, reward(genotype)), best)
+
+
+FAMILIES: Mapping[str, Callable[[int], Problem]] = MappingProxyType(
+    {
+        family.__name__: family
+        for family in (
+            additive,
+            pairwise,
+            deceptive,
+            plateau,
+            noisy,
+            failing,
+            bag,
+            large,
+            mixed,
+            ordinal,
+            rugged,
+            paths,
+        )
+    }
+)
+
+
+# --- what families are made of ----------------------------------------------------------------------------------------
+
+
+def _choices(options: Sequence[Sequence[str]]) -> Space:
+    choices = tuple(Choice(name=f"decision{n}", values=tuple(values)) for n, values in enumerate(options, start=1))
+    return build(SearchSpace(choices=choices))
+
+
+def _space(options: Sequence[int]) -> Space:
+    return _choices([tuple("abcdefghi"[:count]) for count in options])
+
+
+def _alike(draws: Draws, length: int, fewest: int, most: int) -> tuple[int, ...]:
+    return (int(draws.integers(fewest, most + 1)),) * length
+
+
+def _effects(draws: Draws, options: Sequence[int], size: float) -> list[Factor]:
+    weights = size * draws.lognormal(0.0, 0.5, len(options))
+    return [Factor((place,), draws.normal(size=count) * weights[place]) for place, count in enumerate(options)]
+
+
+def _pairs(draws: Draws, options: Sequence[int], count: int) -> list[Factor]:
+    every = list(combinations(range(len(options)), 2))
+    chosen = sorted(int(one) for one in draws.choice(len(every), count, replace=False))
+    scopes = [every[one] for one in chosen]
+    return [Factor(scope, draws.normal(size=tuple(options[place] for place in scope))) for scope in scopes]
+
+
+_BAN = -1e6
+
+
+def _bans(draws: Draws, options: Sequence[int], share: float) -> list[Factor]:
+    """Forbidden options and pairs, added until they hit ``share`` of the networks; at least one network stays."""
+    sample = _uniform(options, int(draws.integers(2**31)), 4000)
+    tables: dict[tuple[int, ...], Array] = {}
+    hit = np.zeros(len(sample), dtype=bool)
+    while hit.mean() < share:
+        scope = tuple(
+            sorted(int(place) for place in draws.choice(len(options), int(draws.integers(1, 3)), replace=False))
+        )
+        table = tables.get(scope, np.zeros(tuple(options[place] for place in scope))).copy()
+        table[tuple(int(draws.integers(count)) for count in table.shape)] = _BAN
+        tried = [Factor(*item) for item in {**tables, scope: table}.items()]
+        if value(tried, highest(tried, options)) == 0:
+            tables[scope] = table
+            hit |= np.asarray(table[tuple(sample[:, place] for place in scope)]) < 0
+    return [Factor(scope, table) for scope, table in tables.items()]
+
+
+def _uniform(options: Sequence[int], seed: int, count: int) -> "np.ndarray[tuple[int, int], np.dtype[np.int64]]":
+    draws = generator(seed, "uniform sample")
+    return np.stack([draws.integers(0, many, count) for many in options], axis=1)
+
+
+def _spread(factors: Sequence[Factor], options: Sequence[int], seed: int) -> tuple[float, float]:
+    scores = [value(factors, tuple(one)) for one in _uniform(options, seed, 2000)]
+    return float(np.mean(scores)), float(np.std(scores))
+
+
+def _link(number: int) -> Link:
+    """From a score of mean 0 and deviation 1 to a reward; each grows, and every unit is another."""
+    return (
+        lambda score: 100 / (1 + float(np.exp(-1 - 0.7 * score))),  # an accuracy in per cent
+        lambda score: 0.5 + 0.05 * score,
+        lambda score: -60 * float(np.exp(-0.5 * score)),  # minus a perplexity: a heavy lower tail
+        lambda score: 4000 * score,
+    )[number % 4]
+
+
+def _of_factors(
+    family: str,
+    number: int,
+    options: Sequence[int],
+    factors: Sequence[Factor],
+    banned: Sequence[Factor] = (),
+    link: Link | None = None,
+) -> Problem:
+    centre, spread = _spread(factors, options, number)
+    join = link or _link(number)
+
+    def reward(genotype: Genotype) -> float:
+        return join((value(factors, genotype) - centre) / spread)
+
+    top = highest([*factors, *banned], options)
+    return Problem(f"{family}-{number}", _space(options), reward, reward(top))
+
+
+def _compositions(total: int, parts: int) -> Iterator[tuple[int, ...]]:
+    if parts == 1:
+        yield (total,)
+        return
+    for first in range(total + 1):
+        for rest in _compositions(total - first, parts - 1):
+            yield (first, *rest)
