@@ -69,7 +69,7 @@ def of_table(path: Path) -> Problem:
 def additive(number: int) -> Problem:
     """6 to 20 decisions, 3 to 9 options, each with an effect of its own; some decisions matter more."""
     draws = generator(number, "additive")
-    options = _alike(draws, (6, 10, 15, 20)[number % 4], 3, 9)
+    options = _alike(draws, (6, 10, 15, 20)[number % 4], 4, 9)
     return _of_factors("additive", number, options, _effects(draws, options, 1.0))
 
 
@@ -106,15 +106,14 @@ def _two_optima(number: int) -> Problem:
 
 def _traps(number: int) -> Problem:
     draws = generator(number, "traps")
-    options = _alike(draws, (6, 6, 9, 12)[number % 4], 3, 4)
+    options = _alike(draws, (6, 6, 9, 12)[number % 4], 4, 5)
     factors = []
     for first in range(0, len(options), 3):
         scope = (first, first + 1, first + 2)
         shape = tuple(options[place] for place in scope)
         target = [int(draws.integers(count)) for count in shape]
-        away = sum(
-            np.asarray(place != token, dtype=float) for place, token in zip(np.indices(shape), target, strict=True)
-        )
+        pairs = zip(np.indices(shape), target, strict=True)
+        away = sum(np.asarray(place != token, dtype=float) for place, token in pairs)
         # All three right: 1. Otherwise the more are wrong the better, up to 0.7.
         factors.append(Factor(scope, np.where(away == 0, 1.0, 0.7 * (away - 1) / 2) * draws.uniform(0.7, 1.3)))
     return _of_factors("deceptive", number, options, factors + _effects(draws, options, 0.03))
@@ -162,10 +161,10 @@ def failing(number: int) -> Problem:
 
 
 def bag(number: int) -> Problem:
-    """Options mean the same at every decision, and only their counts matter: few of each is best, some go together."""
+    """Options mean the same at every decision, and only their counts matter: the best are uneven, some go together."""
     draws = generator(number, "bag")
-    length, kinds = ((6, 5), (8, 4), (12, 6), (20, 3))[number % 4]
-    ideal, weights = draws.uniform(0, 2 * length / kinds, kinds), draws.uniform(0.2, 1.0, kinds)
+    length, kinds = ((8, 5), (10, 6), (15, 5), (30, 3))[number % 4]
+    ideal, weights = length * draws.dirichlet([0.6] * kinds), draws.uniform(0.2, 1.0, kinds)
     together = np.triu(draws.normal(size=(kinds, kinds)) * 0.5, 1)
 
     def score(counts: Array) -> float:
