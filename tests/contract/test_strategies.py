@@ -23,6 +23,8 @@ CONFIGURED: dict[str, dict[str, Any]] = {
     "random": {"random": {}},
     "default": {},
     "paper": {"reinforce": {"preset": "Paper"}},
+    "ppo": {"ppo": {}},
+    "ppo, steps for each reward": {"ppo": {"preset": "Fast", "batchSize": 1, "steps": 2, "hiddenSize": 8}},
     "step for each reward, with entropy bonus": {
         "reinforce": {"batchSize": 1, "entropyWeight": 0.1, "hiddenSize": 8, "layers": 1}
     },
@@ -146,7 +148,7 @@ everywhere = pytest.mark.parametrize("space", [*SPACES, "narrowing"])
 
 def test_every_strategy_of_the_api_has_a_factory_and_is_tried_here() -> None:
     tried = {Strategy.model_validate_json(json.dumps(settings)).resolved().kind for settings in CONFIGURED.values()}
-    assert set(STRATEGIES) == set(Strategy.model_fields) == {"random", "reinforce"} == tried
+    assert set(STRATEGIES) == set(Strategy.model_fields) == {"random", "reinforce", "ppo"} == tried
 
 
 @every

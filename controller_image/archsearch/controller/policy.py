@@ -31,8 +31,13 @@ class PolicyNetwork(nn.Module):
     Shapes: H is the size of a hidden state and of an input, B the children of a batch, T the steps of a child.
     """
 
-    def __init__(self, options: Mapping[str, int], hidden: int, layers: int, seed: int) -> None:
-        """``options``: how many options each kind of decision has, anchors left out; ``seed`` draws the weights."""
+    def __init__(
+        self, options: Mapping[str, int], hidden: int, layers: int, seed: int, spread: float = INIT_RANGE
+    ) -> None:
+        """``options``: how many options each kind of decision has, anchors left out.
+
+        ``seed`` draws the weights, uniform in (-spread, spread).
+        """
         super().__init__()
         self.options = dict(options)
         names = {kind: str(number) for number, kind in enumerate(self.options)}  # module names may hold no dots
@@ -49,7 +54,7 @@ class PolicyNetwork(nn.Module):
         draws = torch.Generator().manual_seed(seed)
         with torch.no_grad():
             for parameter in self.parameters():
-                parameter.uniform_(-INIT_RANGE, INIT_RANGE, generator=draws)
+                parameter.uniform_(-spread, spread, generator=draws)
 
     def step(self, inputs: Tensor, state: State | None) -> tuple[Tensor, State]:
         """One step of the LSTM: [B, H] inputs -> [B, H] hidden state of the top layer, and the state of every layer.
@@ -89,19 +94,34 @@ class PolicyNetwork(nn.Module):
 
     def evaluate(self, scripts: Sequence[Script]) -> tuple[Tensor, Tensor]:
         """Log-probabilities [B] and entropies [B] (nats, added up over decisions) of children of equal steps."""
-        if not scripts[0].steps:
-            return torch.zeros(len(scripts)), torch.zeros(len(scripts))
-        layout = _layout(scripts[0].steps)
-        hidden = self._hidden(layout, scripts)
         log_probability = torch.zeros(len(scripts))
         entropy = torch.zeros(len(scripts))
-        for kind, positions in layout.positions.items():
-            chosen, spread = self._plain(kind, hidden[:, positions], scripts, positions)
-            log_probability, entropy = log_probability + chosen, entropy + spread
-        if layout.pair_targets:
-            chosen, spread = self._skips(layout, hidden, scripts)
-            log_probability, entropy = log_probability + chosen, entropy + spread
+        for chosen, spread in self._parts(scripts):
+            log_probability, entropy = log_probability + chosen.sum(dim=1), entropy + spread.sum(dim=1)
         return log_probability, entropy
+
+    def evaluate_decisions(self, scripts: Sequence[Script]) -> tuple[Tensor, Tensor]:
+        """The same for each decision, [B, D] both; decisions are in an order that depends on the steps alone.
+
+        A decision that has no choice left has probability 1.
+        """
+        parts = self._parts(scripts)
+        if not parts:
+            return torch.zeros(len(scripts), 0), torch.zeros(len(scripts), 0)
+        return torch.cat([chosen for chosen, _ in parts], dim=1), torch.cat([spread for _, spread in parts], dim=1)
+
+    def _parts(self, scripts: Sequence[Script]) -> list[tuple[Tensor, Tensor]]:
+        """Log-probabilities and entropies of decisions, kind by kind, skips last."""
+        if not scripts[0].steps:
+            return []
+        layout = _layout(scripts[0].steps)
+        hidden = self._hidden(layout, scripts)
+        parts = [
+            self._plain(kind, hidden[:, positions], scripts, positions) for kind, positions in layout.positions.items()
+        ]
+        if layout.pair_targets:
+            parts.append(self._skips(layout, hidden, scripts))
+        return parts
 
     def _hidden(self, layout: "_Layout", scripts: Sequence[Script]) -> Tensor:
         """Hidden states [B, T, H] under the tokens of ``scripts``: one call of the LSTM from anchor to anchor."""
@@ -142,7 +162,7 @@ class PolicyNetwork(nn.Module):
         # A banned option has probability 0; its log-probability is put to 0, for 0 * -inf is no number.
         finite = log_probabilities.masked_fill(banned, 0.0)
         spread = -(log_probabilities.exp() * finite).sum(dim=-1)
-        return chosen.sum(dim=1), spread.sum(dim=1)
+        return chosen, spread
 
     def _banned(self, kind: str, scripts: Sequence[Script], positions: Sequence[int]) -> Tensor:
         banned = torch.zeros(len(scripts), len(positions), self.options[kind], dtype=torch.bool)
@@ -164,7 +184,7 @@ class PolicyNetwork(nn.Module):
         chosen = nn.functional.logsigmoid(signs * logits) * weight
         # Entropy of a coin with logit s: softplus(s) - s sigmoid(s).
         spread = (nn.functional.softplus(logits) - logits * torch.sigmoid(logits)) * weight
-        return chosen.sum(dim=1), spread.sum(dim=1)
+        return chosen, spread
 
 
 @dataclass(frozen=True)

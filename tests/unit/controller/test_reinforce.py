@@ -8,7 +8,8 @@ import torch
 
 from archsearch.api import Choice, ConvolutionalSpace, Depth, ReinforceStrategy, SearchSpace
 from archsearch.controller.steps import script
-from archsearch.controller.strategies.reinforce import Lesson, Reinforce
+from archsearch.controller.strategies.recurrent import Lesson
+from archsearch.controller.strategies.reinforce import Reinforce
 from archsearch.controller_contract import Observation
 from archsearch.space import Decision, Genotype, Space, build
 from archsearch.space.product import ProductSpace

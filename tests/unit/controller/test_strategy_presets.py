@@ -3,7 +3,7 @@
 import pytest
 
 from archsearch.api import RandomStrategy, ReinforcePreset, ReinforceStrategy, Strategy
-from archsearch.api.strategy import PRESETS
+from archsearch.api.strategies.reinforce import PRESETS
 
 
 def test_every_preset_fills_in_every_field() -> None:

@@ -4,12 +4,19 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from archsearch.api import Strategy as StrategySpec
+from archsearch.controller.strategies.ppo import Ppo
 from archsearch.controller.strategies.random import Random
 from archsearch.controller.strategies.reinforce import Reinforce
 from archsearch.controller.strategy import Strategy
 from archsearch.space.base import Space
 
-STRATEGIES: Mapping[str, Callable[..., Strategy]] = MappingProxyType({Random.name: Random, Reinforce.name: Reinforce})
+STRATEGIES: Mapping[str, Callable[..., Strategy]] = MappingProxyType(
+    {
+        Random.name: Random,
+        Reinforce.name: Reinforce,
+        Ppo.name: Ppo,
+    }
+)
 """How each field of ``spec.strategy`` becomes a strategy: ``factory(settings, space, seed)``."""
 
 
