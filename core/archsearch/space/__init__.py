@@ -18,6 +18,8 @@ from archsearch.space.base import (
     Space,
     walk,
 )
+from archsearch.space.cell import Cells
+from archsearch.space.cell_picture import cell_graphs
 from archsearch.space.choices import Choices
 from archsearch.space.convolutional import Convolutional
 from archsearch.space.human import human_baseline
@@ -27,6 +29,7 @@ __all__ = [
     "SPACES",
     "Anchor",
     "Architecture",
+    "Cells",
     "Choices",
     "Convolutional",
     "Decision",
@@ -39,6 +42,7 @@ __all__ = [
     "Node",
     "Space",
     "build",
+    "cell_graphs",
     "concatenated",
     "feature_sizes",
     "human_baseline",
@@ -48,6 +52,7 @@ __all__ = [
 SPACES: Mapping[str, Callable[[Any], Space]] = MappingProxyType(
     {
         "convolutional": Convolutional,
+        "cell": Cells,
         "choices": Choices,
     }
 )

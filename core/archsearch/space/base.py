@@ -49,10 +49,12 @@ class Node:
 
     id: str
     kind: str
-    """``image``, ``layer``, ``choice``, ``output``: decides how it is drawn."""
+    """Decides how it is drawn: ``image``, ``layer``, ``choice``; of cells ``input`` (what a cell is given),
+    ``operation``, ``combination``, ``activation``, ``concat``; ``output``: the classifier, or what a cell gives."""
     label: str
     detail: dict[str, Any] = field(default_factory=dict)
-    """Facts to draw: filterHeight, filterWidth, strideHeight, strideWidth, filters; or name and value."""
+    """Facts to draw: filterHeight, filterWidth, strideHeight, strideWidth, filters; name and value; for cells those that
+    :mod:`~archsearch.space.cell_picture` and :mod:`~archsearch.space.recurrent_picture` name."""
 
 
 @dataclass(frozen=True)

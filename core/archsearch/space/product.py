@@ -81,13 +81,14 @@ class ProductSpace:
         differ = sum(a != b for a, b in zip(first, second, strict=False))
         return differ + abs(len(first) - len(second))
 
-    def mutation(self, decision: Decision) -> str:
-        """Name of the mutation that changes ``decision``."""
+    def mutation(self, decision: Decision, token: int) -> str:
+        """Name of the mutation that changes ``decision``, answered by ``token`` so far."""
         return "change"
 
     def mutations(self, stage: int) -> tuple[str, ...]:
         """Names of the mutations, in the order of the first decision that each may change."""
-        return tuple(dict.fromkeys(self.mutation(decision) for decision in self.decisions(stage) if _free(decision)))
+        free = (decision for decision in self.decisions(stage) if _free(decision))
+        return tuple(dict.fromkeys(self.mutation(decision, token) for decision in free for token in decision.legal))
 
     def neighbours(self, genotype: Sequence[int], stage: int, name: str | None = None) -> Iterator[Mutation]:
         """Every genotype that answers one decision otherwise, by decision and then by option.
@@ -98,7 +99,7 @@ class ProductSpace:
             decision = self._decisions[position]
             for token in decision.legal:
                 if token != genotype[position]:
-                    yield Mutation(self.mutation(decision), _with(genotype, position, token))
+                    yield Mutation(self.mutation(decision, genotype[position]), _with(genotype, position, token))
 
     def mutate(self, genotype: Sequence[int], stage: int, draw: Draw, name: str | None = None) -> Mutation | None:
         """A mutation, a decision that it changes, and another of its options, each drawn uniformly.
@@ -108,10 +109,11 @@ class ProductSpace:
         places = self._places(genotype, stage, name)
         if not places:
             return None
-        names = list(dict.fromkeys(self.mutation(self._decisions[place]) for place in places))
-        chosen = names[draw(len(names))]
-        places = [place for place in places if self.mutation(self._decisions[place]) == chosen]
-        position = places[draw(len(places))]
+        by_name: dict[str, list[int]] = {}
+        for place in places:
+            by_name.setdefault(self.mutation(self._decisions[place], genotype[place]), []).append(place)
+        chosen = list(by_name)[draw(len(by_name))]
+        position = by_name[chosen][draw(len(by_name[chosen]))]
         others = [token for token in self._decisions[position].legal if token != genotype[position]]
         return Mutation(chosen, _with(genotype, position, others[draw(len(others))]))
 
@@ -133,7 +135,7 @@ class ProductSpace:
         return [
             position
             for position, decision in enumerate(self.decisions(stage))
-            if _free(decision) and name in (None, self.mutation(decision))
+            if _free(decision) and name in (None, self.mutation(decision, genotype[position]))
         ]
 
     def check(self, genotype: Sequence[int]) -> None:

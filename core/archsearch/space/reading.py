@@ -35,6 +35,13 @@ def read_kind(value: Any, kind: str) -> None:
         raise GenotypeError(f"kind is {shown(value)}; allowed: {kind!r}")
 
 
+def read_option(value: Any, options: Sequence[str], path: str) -> str:
+    """``value``, one of the texts ``options``. Raises GenotypeError."""
+    if not isinstance(value, str) or value not in options:
+        raise GenotypeError(f"{path} is {shown(value)}; allowed: {', '.join(options)}")
+    return value
+
+
 def is_integer(value: Any) -> bool:
     """Whether ``value`` is a JSON integer; true and 1.0 are none."""
     return isinstance(value, int) and not isinstance(value, bool)
