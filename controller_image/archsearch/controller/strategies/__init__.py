@@ -4,8 +4,11 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from archsearch.api import Strategy as StrategySpec
+from archsearch.controller.strategies.evolution import Evolution
+from archsearch.controller.strategies.local_search import LocalSearch
 from archsearch.controller.strategies.ppo import Ppo
 from archsearch.controller.strategies.random import Random
+from archsearch.controller.strategies.regularized_evolution import RegularizedEvolution
 from archsearch.controller.strategies.reinforce import Reinforce
 from archsearch.controller.strategy import Strategy
 from archsearch.space.base import Space
@@ -15,6 +18,9 @@ STRATEGIES: Mapping[str, Callable[..., Strategy]] = MappingProxyType(
         Random.name: Random,
         Reinforce.name: Reinforce,
         Ppo.name: Ppo,
+        RegularizedEvolution.name: RegularizedEvolution,
+        Evolution.name: Evolution,
+        LocalSearch.name: LocalSearch,
     }
 )
 """How each field of ``spec.strategy`` becomes a strategy: ``factory(settings, space, seed)``."""

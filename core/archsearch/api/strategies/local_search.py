@@ -17,7 +17,7 @@ class LocalSearchStrategy(Model):
     """Hill climbing with restarts (2005.02960): try the neighbours of a child, move to a better one, start anew at an
     optimum."""
 
-    step: Step = Step.BEST
+    step: Step = Step.FIRST
     """First moves to the first neighbour that is better; Best tries all neighbours and moves to the best."""
 
     def resolved(self) -> Self:
