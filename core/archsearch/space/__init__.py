@@ -23,6 +23,7 @@ from archsearch.space.cell_picture import cell_graphs
 from archsearch.space.choices import Choices
 from archsearch.space.convolutional import Convolutional
 from archsearch.space.human import human_baseline
+from archsearch.space.recurrent_cell import RecurrentCells
 from archsearch.space.sizes import FeatureSize, concatenated, feature_sizes
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "GenotypeError",
     "Graph",
     "Node",
+    "RecurrentCells",
     "Space",
     "build",
     "cell_graphs",
@@ -52,6 +54,7 @@ __all__ = [
 SPACES: Mapping[str, Callable[[Any], Space]] = MappingProxyType(
     {
         "convolutional": Convolutional,
+        "recurrentCell": RecurrentCells,
         "cell": Cells,
         "choices": Choices,
     }

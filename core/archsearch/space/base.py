@@ -53,8 +53,8 @@ class Node:
     ``operation``, ``combination``, ``activation``, ``concat``; ``output``: the classifier, or what a cell gives."""
     label: str
     detail: dict[str, Any] = field(default_factory=dict)
-    """Facts to draw: filterHeight, filterWidth, strideHeight, strideWidth, filters; name and value; for cells those that
-    :mod:`~archsearch.space.cell_picture` and :mod:`~archsearch.space.recurrent_picture` name."""
+    """Facts to draw: filterHeight, filterWidth, strideHeight, strideWidth, filters; name and value; for cells those
+    that :mod:`~archsearch.space.cell_picture` and :mod:`~archsearch.space.recurrent_picture` name."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from archsearch.space.canonical import Part, canonical
 from archsearch.space.cell_network import CELLS, KIND, OUTSIDE, Block, Cell, CellNetwork, read_cells, unread
 from archsearch.space.cell_picture import network_graph
 from archsearch.space.product import ProductSpace
-from archsearch.space.reading import shown
+from archsearch.space.reading import read_option
 
 _PER_BLOCK = 5
 _MUTATIONS = {"input": "hiddenState", "operation": "operation", "combination": "combination"}
@@ -116,8 +116,9 @@ class Cells(ProductSpace):
             where = f"{path}.blocks[{number}]"
             yield from block.inputs
             for place, operation in enumerate(block.operations):
-                yield _token(operation, self._operations, f"{where}.operations[{place}]")
-            yield _token(block.combine, self._combinations, f"{where}.combine")
+                read_option(operation, self._operations, f"{where}.operations[{place}]")
+                yield self._operations.index(operation)
+            yield self._combinations.index(read_option(block.combine, self._combinations, f"{where}.combine"))
 
 
 def _blocks(tokens: Genotype) -> Iterator[Genotype]:
@@ -133,9 +134,3 @@ def _canonical_cell(tokens: Genotype) -> Iterator[int]:
     for part in canonical(parts, OUTSIDE):
         (one, first), (other, second) = part.inputs
         yield from (one, other, first, second, *part.label)
-
-
-def _token(value: str, options: tuple[str, ...], path: str) -> int:
-    if value not in options:
-        raise GenotypeError(f"{path} is {shown(value)}; allowed: {', '.join(options)}")
-    return options.index(value)
