@@ -12,7 +12,7 @@ def controller_calls(spec: SearchSpec, draft: Draft, facts: Facts, *, closed: bo
     controller = facts.controller
     if controller is None:
         return ()
-    if controller.asked < len(draft) or controller.version > draft.taught:
+    if controller.asked < draft.asked or controller.version > draft.taught:
         return (Replay(),)
     wanted = range(0) if closed or spec.suspend else _wanted(spec, draft)
     if spec.trials.reproducible and not closed:
@@ -22,13 +22,13 @@ def controller_calls(spec: SearchSpec, draft: Draft, facts: Facts, *, closed: bo
 
 
 def _wanted(spec: SearchSpec, draft: Draft) -> range:
-    """Indices to ask for: one for each slot that is free, and lookahead beyond."""
+    """Places to ask for: one for each slot that is free, and lookahead beyond."""
     trials = spec.trials
     if trials.parallelism == 0:
         return range(0)
     taken = sum(trial.reuse_of is None for trial in draft.active)
     free = max(0, trials.parallelism + trials.lookahead - taken)
-    return range(len(draft), min(len(draft) + free, trials.max))
+    return range(draft.asked, min(draft.asked + free, trials.max))
 
 
 def _in_order(spec: SearchSpec, draft: Draft, controller: ControllerFact, wanted: range) -> Iterator[Call]:

@@ -8,10 +8,11 @@ from datetime import datetime
 
 from archsearch.api import ArchitectureSearch, SearchSpec, seconds
 from archsearch.engine.calls import controller_calls
+from archsearch.engine.confirming import confirm, with_confirmations
 from archsearch.engine.draft import Draft
 from archsearch.engine.ending import all_done, ending, no_more_new
 from archsearch.engine.ledger import Ledger
-from archsearch.engine.model import Attempt, AttemptState, Facts, Outcome, Phase, Plan, Start
+from archsearch.engine.model import Attempt, AttemptState, Facts, Outcome, Phase, Plan
 from archsearch.engine.proposals import closed, exhausted, record
 from archsearch.engine.running import stale, start, stop_running, stop_waiting
 from archsearch.engine.settle import reused, settled
@@ -34,23 +35,27 @@ def decide(search: ArchitectureSearch, space: Space, ledger: Ledger, facts: Fact
     _take_in(spec, draft, attempts, now)
     end = _number(spec, draft, facts) or record(spec, space, draft, facts, now) or _number(spec, draft, facts)
     stops = list(stale(ledger, facts))
-    starts: list[Start] = []
     if end is not None:
-        stops += stop_running(draft, attempts, "SearchEnded")
-        stop_waiting(draft, now)
-    elif spec.suspend:
-        stops += stop_running(draft, attempts, "Suspended")
-    else:
-        starts = start(search, draft, now, facts.lingering)
+        children = [trial for trial in draft.active if trial.confirm_of is None]
+        stops += stop_running(children, attempts, "SearchEnded")
+        stop_waiting(draft, children, now)
     over = end is not None or closed(spec, space, draft)
+    reached = _reached(spec, space, draft, end) if over else None
+    if reached is not None:
+        stops += confirm(spec, draft, attempts, facts, reached, now)
+    if spec.suspend:
+        told = {(stop.index, stop.attempt) for stop in stops}
+        running = stop_running(draft.active, attempts, "Suspended")
+        stops += [stop for stop in running if (stop.index, stop.attempt) not in told]
+    starts = [] if spec.suspend else start(search, draft, now, facts.lingering)
     return Plan(
         trials=draft.changes,
         stops=tuple(stops),
         starts=tuple(starts),
         calls=controller_calls(spec, draft, facts, closed=over),
-        outcome=_outcome(spec, space, draft, facts, end) if over else None,
+        outcome=None if reached is None else _outcome(spec, draft, facts, reached),
         warnings=_warnings(spec, draft),
-        wake_after=None if over else _until_deadline(spec, facts),
+        wake_after=None if over and not draft.active else _until_deadline(spec, facts),
     )
 
 
@@ -84,7 +89,7 @@ def _number(spec: SearchSpec, draft: Draft, facts: Facts) -> Outcome | None:
     for trial in draft.unnumbered:
         if spec.trials.reproducible:
             end = ending(spec, draft.tally, facts)
-            if end is not None or trial.index != draft.settled:
+            if end is not None or trial.place != draft.settled:
                 return end
         draft.number(trial.index)
         draft.settle()
@@ -94,17 +99,22 @@ def _number(spec: SearchSpec, draft: Draft, facts: Facts) -> Outcome | None:
 # --- the end ------------------------------------------------------------------------------------------------------
 
 
-def _outcome(spec: SearchSpec, space: Space, draft: Draft, facts: Facts, end: Outcome | None) -> Outcome | None:
-    """The outcome, once nothing runs and the policy has been taught everything."""
-    taught = facts.controller is not None and facts.controller.version == draft.taught
-    if draft.active or not taught or (spec.suspend and end is None):
+def _reached(spec: SearchSpec, space: Space, draft: Draft, end: Outcome | None) -> Outcome | None:
+    """The outcome that the children have come to, once none of them is under way; no more will be sampled."""
+    if any(trial.confirm_of is None for trial in draft.active) or (spec.suspend and end is None):
         return None
     if end is not None:
         return end
-    if len(draft) >= spec.trials.max:
+    if draft.asked >= spec.trials.max:
         return all_done(spec, draft.tally)
     all_known = exhausted(spec, space, draft)
     return no_more_new(spec, draft.tally, exhausted=all_known, duplicates=draft.trailing_duplicates)
+
+
+def _outcome(spec: SearchSpec, draft: Draft, facts: Facts, reached: Outcome) -> Outcome | None:
+    """The outcome, once nothing runs and the policy has been taught everything."""
+    taught = facts.controller is not None and facts.controller.version == draft.taught
+    return None if draft.active or not taught else with_confirmations(spec, draft, facts, reached)
 
 
 def _warnings(spec: SearchSpec, draft: Draft) -> tuple[str, ...]:

@@ -1,9 +1,11 @@
 """A plan in the making: the ledger as it will be once the plan's trials are written, without touching the ledger."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from archsearch.engine.ledger import Ledger, Tally
 from archsearch.engine.model import Phase, Trial
+from archsearch.engine.networks import Canonical, Networks
 from archsearch.space.base import Genotype
 
 
@@ -13,7 +15,8 @@ class Draft:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._changed: dict[int, Trial] = {}
-        self._new_first: dict[Genotype, int] = {}
+        self._new_children: list[int] = []
+        self._new_networks = Networks()
         self._length = len(ledger)
         self.taught: int = ledger.taught
         self.tally: Tally = ledger.tally
@@ -26,6 +29,14 @@ class Draft:
     def __getitem__(self, index: int) -> Trial:
         return self._changed[index] if index in self._changed else self._ledger[index]
 
+    def __iter__(self) -> Iterator[Trial]:
+        return (self[index] for index in range(self._length))
+
+    @property
+    def asked(self) -> int:
+        """Children recorded, without confirmations: the place of the next one in the order of asks."""
+        return self._ledger.asked + len(self._new_children)
+
     @property
     def active(self) -> list[Trial]:
         """Trials that are not terminal, by index."""
@@ -35,27 +46,28 @@ class Draft:
 
     @property
     def unnumbered(self) -> list[Trial]:
-        """Trials that have ended, are not stopped, and have no observation number yet, by index."""
+        """Children that have ended, are not stopped, and have no observation number yet, by index."""
         indices = {trial.index for trial in self._ledger.unnumbered} | set(self._changed)
-        trials = [self[index] for index in sorted(indices)]
+        trials = [trial for index in sorted(indices) if (trial := self[index]).confirm_of is None]
         return [t for t in trials if t.phase in (Phase.SUCCEEDED, Phase.FAILED) and t.observation is None]
 
     @property
     def distinct(self) -> int:
-        """Different genotypes sampled so far."""
-        return self._ledger.distinct + len(self._new_first)
+        """Different networks sampled so far."""
+        return self._ledger.distinct + len(self._new_networks)
 
-    def first_with(self, genotype: Genotype) -> int | None:
-        """Lowest index with this genotype."""
-        known = self._ledger.first_with(genotype)
-        return self._new_first.get(genotype) if known is None else known
+    def first_of(self, genotype: Genotype, canonical: Canonical) -> int | None:
+        """Lowest index of a child with the same network."""
+        known = self._ledger.first_of(genotype, canonical)
+        return self._new_networks.first_of(genotype, canonical) if known is None else known
 
     def add(self, trial: Trial) -> None:
         """Record a new trial; its index is the length of the draft."""
         assert trial.index == self._length
-        if self.first_with(trial.genotype) is None:
-            self._new_first[trial.genotype] = trial.index
-        self.trailing_duplicates = 0 if trial.duplicate_of is None else self.trailing_duplicates + 1
+        if trial.confirm_of is None:
+            self._new_children.append(trial.index)
+            self._new_networks.add(trial)
+            self.trailing_duplicates = 0 if trial.duplicate_of is None else self.trailing_duplicates + 1
         self._changed[trial.index] = trial
         self._length += 1
 
@@ -71,19 +83,22 @@ class Draft:
         self.tally = self.tally.with_trial(trial)
 
     def settle(self) -> None:
-        """Advance the settled prefix over trials that are numbered or stopped."""
-        while self.settled < self._length:
-            trial = self[self.settled]
+        """Advance the settled prefix over children that are numbered or stopped."""
+        while self.settled < self.asked:
+            trial = self._child(self.settled)
             if trial.observation is None and trial.phase is not Phase.STOPPED:
                 return
             self.settled += 1
 
-    def stopped_below(self, index: int) -> int:
-        """Number of stopped trials with a lower index."""
-        below = self._ledger.stopped_below(index)
-        return below + sum(
-            1 for i, t in self._changed.items() if i < index and t.phase is Phase.STOPPED and not self._was_stopped(i)
-        )
+    def _child(self, place: int) -> Trial:
+        old = self._ledger.asked
+        return self[self._ledger.index_of(place) if place < old else self._new_children[place - old]]
+
+    def stopped_below(self, place: int) -> int:
+        """Number of stopped children asked for before ``place``."""
+        changed = [t for t in self._changed.values() if t.confirm_of is None and t.phase is Phase.STOPPED]
+        fresh = sum(t.place < place and not self._was_stopped(t.index) for t in changed)
+        return self._ledger.stopped_below(place) + fresh
 
     def _was_stopped(self, index: int) -> bool:
         return index < len(self._ledger) and self._ledger[index].phase is Phase.STOPPED

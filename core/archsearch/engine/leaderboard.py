@@ -3,11 +3,17 @@
 import heapq
 from collections import Counter, deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from archsearch.api import Direction
-from archsearch.engine.model import Phase, Trial
-from archsearch.space.base import Genotype
+from archsearch.api import Direction, Objective
+from archsearch.engine.judging import confirmed
+from archsearch.engine.model import Confirmed, Phase, Trial
+from archsearch.engine.rewards import within_limits
+
+
+def children(trials: Iterable[Trial]) -> list[Trial]:
+    """The trials without the confirmations."""
+    return [trial for trial in trials if trial.confirm_of is None]
 
 
 def counted(trial: Trial) -> bool:
@@ -19,26 +25,50 @@ def counted(trial: Trial) -> bool:
     return trial.observation is not None
 
 
-def top(trials: Iterable[Trial], k: int = 25) -> tuple[Trial, ...]:
+def eligible(objective: Objective, trial: Trial) -> bool:
+    """Whether a trial may be among the best: it counts, has a reward, and is within the limits of objective.also."""
+    return counted(trial) and trial.reward is not None and within_limits(objective, trial.metrics)
+
+
+def top(trials: Iterable[Trial], k: int, objective: Objective) -> tuple[Trial, ...]:
     """The ``k`` best distinct children, highest reward first; of equal rewards the lowest index first.
 
-    A genotype appears once, with its best measurement, however often it was sampled. Rewards are higher for better
-    children whatever the objective's direction.
+    A network appears once, with its best measurement, however often it was sampled. Rewards are higher for better
+    children whatever the objective's direction. Children beyond a limit of ``objective.also`` are left out.
+
+    Once no confirmation is under way, those that are confirmed come before all others, as :class:`Confirmed`, by the
+    mean of both rewards. One whose confirmation has failed stays among the others, by its own reward.
     """
+    listed = tuple(trials)
+    return _first({**_measured(listed, objective), **confirmed(listed)}.values(), k, objective)
+
+
+def best_measured(trials: Iterable[Trial], k: int, objective: Objective) -> tuple[Trial, ...]:
+    """As :func:`top`, by the children's own rewards alone: what is confirmed follows from these."""
+    return _first(_measured(trials, objective).values(), k, objective)
+
+
+def _first(judged: Iterable[Trial], k: int, objective: Objective) -> tuple[Trial, ...]:
     if k < 0:
         raise ValueError(f"k is {k}; allowed: from 0")
-    best: dict[Genotype, Trial] = {}
+    return tuple(heapq.nsmallest(k, (trial for trial in judged if eligible(objective, trial)), key=rank))
+
+
+def _measured(trials: Iterable[Trial], objective: Objective) -> dict[int, Trial]:
+    """The best measurement of each network."""
+    best: dict[int, Trial] = {}
     for trial in trials:
-        if counted(trial) and trial.reward is not None:
-            known = best.get(trial.genotype)
-            if known is None or _rank(trial) < _rank(known):
-                best[trial.genotype] = trial
-    return tuple(heapq.nsmallest(k, best.values(), key=_rank))
+        if eligible(objective, trial):
+            known = best.get(trial.network)
+            if known is None or rank(trial) < rank(known):
+                best[trial.network] = trial
+    return best
 
 
-def _rank(trial: Trial) -> tuple[float, int]:
+def rank(trial: Trial) -> tuple[bool, float, int]:
+    """What children with a reward are sorted by, best first: those that are confirmed before all others."""
     assert trial.reward is not None
-    return (-trial.reward, trial.index)
+    return (not isinstance(trial, Confirmed), -trial.reward, trial.index)
 
 
 def mean(values: Sequence[float | None]) -> float | None:
@@ -72,14 +102,29 @@ def moving_mean(values: Sequence[float | None], window: int) -> tuple[float | No
     return tuple(means)
 
 
-def times_sampled(trials: Iterable[Trial]) -> Counter[Genotype]:
-    """How often each genotype was sampled."""
-    return Counter(trial.genotype for trial in trials)
+def times_sampled(trials: Iterable[Trial]) -> Counter[int]:
+    """How often each network was sampled, by :attr:`Trial.network`."""
+    return Counter(trial.network for trial in children(trials))
+
+
+@dataclass(frozen=True)
+class Confirmations:
+    """Confirmations by where they stand."""
+
+    under_way: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    stopped: int = 0
+
+    @property
+    def total(self) -> int:
+        """All confirmations."""
+        return self.under_way + self.succeeded + self.failed + self.stopped
 
 
 @dataclass(frozen=True)
 class Counts:
-    """Trials by phase; ``reused`` and ``duplicates`` say what share of all of them repeat an earlier child."""
+    """Children by phase; ``reused`` and ``duplicates`` say what share of all of them repeat an earlier child."""
 
     pending: int = 0
     running: int = 0
@@ -87,29 +132,32 @@ class Counts:
     failed: int = 0
     stopped: int = 0
     uncounted: int = 0
-    """Trials of a reproducible search that have ended without (or not yet with) an observation number."""
+    """Children of a reproducible search that have ended without (or not yet with) an observation number."""
     reused: int = 0
-    """Trials that took an earlier trial's result over; they count under their phase too."""
+    """Children that took an earlier child's result over; they count under their phase too."""
     duplicates: int = 0
-    """Trials whose genotype was sampled before, reused or trained again."""
+    """Children whose network was sampled before, reused or trained again."""
     reused_succeeded: int = 0
-    """Succeeded trials among the reused ones."""
+    """Succeeded children among the reused ones."""
+    confirmations: Confirmations = field(default_factory=Confirmations)
+    """Further trainings of the best; they are no children and count nowhere else."""
 
     @property
     def total(self) -> int:
-        """All trials."""
+        """All children."""
         ended = self.succeeded + self.failed + self.stopped + self.uncounted
         return self.pending + self.running + ended
 
     @property
     def trained(self) -> int:
-        """Succeeded trials that were trained themselves."""
+        """Succeeded children that were trained themselves."""
         return self.succeeded - self.reused_succeeded
 
 
 def counts(trials: Iterable[Trial]) -> Counts:
-    """Trials by phase, and how many repeat an earlier child."""
-    listed = list(trials)
+    """Children by phase, how many repeat an earlier one, and the confirmations."""
+    everything = list(trials)
+    listed = children(everything)
     uncounted = [t for t in listed if t.phase in (Phase.SUCCEEDED, Phase.FAILED) and not counted(t)]
     phases = Counter(trial.phase for trial in listed)
     phases.subtract(trial.phase for trial in uncounted)
@@ -124,6 +172,17 @@ def counts(trials: Iterable[Trial]) -> Counts:
         reused=len(reused),
         duplicates=sum(trial.duplicate_of is not None for trial in listed),
         reused_succeeded=sum(trial.phase is Phase.SUCCEEDED for trial in reused),
+        confirmations=_confirmations(everything),
+    )
+
+
+def _confirmations(trials: Iterable[Trial]) -> Confirmations:
+    phases = Counter(trial.phase for trial in trials if trial.confirm_of is not None)
+    return Confirmations(
+        under_way=phases[Phase.PENDING] + phases[Phase.RUNNING],
+        succeeded=phases[Phase.SUCCEEDED],
+        failed=phases[Phase.FAILED],
+        stopped=phases[Phase.STOPPED],
     )
 
 

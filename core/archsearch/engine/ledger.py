@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from archsearch.api import Objective
 from archsearch.controller_contract import Ask, Observation, Tell
 from archsearch.engine.model import Phase, Trial
+from archsearch.engine.networks import Canonical, Networks
 from archsearch.engine.rewards import sought, taught_of, within_limits
 from archsearch.space.base import Genotype
 
@@ -65,9 +66,12 @@ class Ledger:
         self._trials: list[Trial] = []
         self._active: dict[int, Trial] = {}
         self._unnumbered: dict[int, Trial] = {}
-        self._first: dict[Genotype, int] = {}
+        self._asked: list[int] = []
+        """Indices of the children, in the order of asks: all but the confirmations."""
+        self._networks = Networks()
         self._observed: list[int] = []
         self._stopped: list[int] = []
+        """Places of the stopped children."""
         self._tally = Tally(objective=self._objective)
         self._trailing_duplicates = 0
         self._settled = 0
@@ -97,10 +101,33 @@ class Ledger:
     def _append(self, trial: Trial) -> None:
         if trial.index != len(self._trials):
             raise LedgerError(f"trial {trial.index} cannot follow {len(self._trials) - 1}: indices have no gaps")
+        if trial.confirm_of is None:
+            self._append_child(trial)
+        else:
+            self._check_confirmation(trial)
         self._trials.append(trial)
-        self._first.setdefault(trial.genotype, trial.index)
-        self._trailing_duplicates = 0 if trial.duplicate_of is None else self._trailing_duplicates + 1
         self._place(trial)
+
+    def _append_child(self, trial: Trial) -> None:
+        if trial.place != len(self._asked):
+            raise LedgerError(f"trial {trial.index} has place {trial.place} among the asks; due is {len(self._asked)}")
+        if trial.reuse_of is not None and not self._is_child(trial.reuse_of):
+            raise LedgerError(f"trial {trial.index} reuses {trial.reuse_of}, which is no child before it")
+        self._asked.append(trial.index)
+        self._networks.add(trial)
+        self._trailing_duplicates = 0 if trial.duplicate_of is None else self._trailing_duplicates + 1
+
+    def _check_confirmation(self, trial: Trial) -> None:
+        child = trial.confirm_of
+        if child is None or not self._is_child(child):
+            raise LedgerError(f"trial {trial.index} confirms {child}, which is no child before it")
+        if trial.reuse_of is not None or trial.duplicate_of is not None or trial.observation is not None:
+            raise LedgerError(f"trial {trial.index} is a confirmation: it takes nothing over and is never taught")
+        if self._trials[child].genotype != trial.genotype:
+            raise LedgerError(f"trial {trial.index} confirms child {child} and has another genotype")
+
+    def _is_child(self, index: int) -> bool:
+        return 0 <= index < len(self._trials) and self._trials[index].confirm_of is None
 
     def _change(self, trial: Trial) -> None:
         old = self._trials[trial.index]
@@ -110,6 +137,8 @@ class Ledger:
             raise LedgerError(f"trial {trial.index} has observation {old.observation}, which cannot change")
         if old.genotype != trial.genotype:
             raise LedgerError(f"the genotype of trial {trial.index} cannot change")
+        if old.confirm_of != trial.confirm_of:
+            raise LedgerError(f"trial {trial.index} confirms {old.confirm_of}, which cannot change")
         self._trials[trial.index] = trial
         self._place(trial)
 
@@ -118,21 +147,23 @@ class Ledger:
         self._unnumbered.pop(trial.index, None)
         if not trial.phase.terminal:
             self._active[trial.index] = trial
+        elif trial.confirm_of is not None:
+            return  # it is over, and has nothing to teach
         elif trial.phase is Phase.STOPPED:
-            self._stopped.insert(bisect_left(self._stopped, trial.index), trial.index)
+            self._stopped.insert(bisect_left(self._stopped, trial.place), trial.place)
         elif trial.observation is None:
             self._unnumbered[trial.index] = trial
 
     def _number(self, trial: Trial) -> None:
         if trial.observation != len(self._observed):
             raise LedgerError(f"observation {trial.observation} is not the next, which is {len(self._observed)}")
-        if not trial.phase.terminal or trial.phase is Phase.STOPPED:
+        if trial.confirm_of is not None or not trial.phase.terminal or trial.phase is Phase.STOPPED:
             raise LedgerError(f"trial {trial.index} is {trial.phase.value}: it has nothing to teach")
         self._observed.append(trial.index)
         self._tally = self._tally.with_trial(trial)
 
     def _settle(self) -> None:
-        while self._settled < len(self._trials) and self._is_settled(self._trials[self._settled]):
+        while self._settled < len(self._asked) and self._is_settled(self._trials[self._asked[self._settled]]):
             self._settled += 1
 
     @staticmethod
@@ -149,13 +180,22 @@ class Ledger:
         return iter(self._trials)
 
     @property
+    def asked(self) -> int:
+        """Children, without confirmations: the place of the next one in the order of asks."""
+        return len(self._asked)
+
+    def index_of(self, place: int) -> int:
+        """Index of the child at ``place`` in the order of asks."""
+        return self._asked[place]
+
+    @property
     def active(self) -> tuple[Trial, ...]:
         """Trials that are not terminal, by index."""
         return tuple(self._active[index] for index in sorted(self._active))
 
     @property
     def unnumbered(self) -> tuple[Trial, ...]:
-        """Trials that have ended and wait for their observation number (reproducible searches), by index."""
+        """Children that have ended and wait for their observation number (reproducible searches), by index."""
         return tuple(self._unnumbered[index] for index in sorted(self._unnumbered))
 
     @property
@@ -170,26 +210,26 @@ class Ledger:
 
     @property
     def settled(self) -> int:
-        """Length of the longest prefix in which every trial has its observation number, or was stopped."""
+        """Places of the longest prefix in which every child has its observation number, or was stopped."""
         return self._settled
 
     @property
     def trailing_duplicates(self) -> int:
-        """Trials at the end of the ledger that all repeat an earlier genotype."""
+        """Children at the end of the order of asks that all repeat an earlier network."""
         return self._trailing_duplicates
 
     @property
     def distinct(self) -> int:
-        """Different genotypes sampled so far."""
-        return len(self._first)
+        """Different networks sampled so far."""
+        return len(self._networks)
 
-    def first_with(self, genotype: Genotype) -> int | None:
-        """Lowest index with this genotype."""
-        return self._first.get(genotype)
+    def first_of(self, genotype: Genotype, canonical: Canonical) -> int | None:
+        """Lowest index of a child with the same network; always give the same ``canonical``."""
+        return self._networks.first_of(genotype, canonical)
 
-    def stopped_below(self, index: int) -> int:
-        """Number of stopped trials with a lower index."""
-        return bisect_left(self._stopped, index)
+    def stopped_below(self, place: int) -> int:
+        """Number of stopped children asked for before ``place``."""
+        return bisect_left(self._stopped, place)
 
     def tells(self, first: int, end: int) -> tuple[Observation, ...]:
         """Observations ``first`` up to but without ``end``."""
@@ -200,20 +240,20 @@ class Ledger:
         # Whose fault a failure was is known of the child that was trained, not of those that took its result over.
         trained = trial if trial.reuse_of is None else self._trials[trial.reuse_of]
         reward = taught_of(self._objective, trained)
-        return Observation(number=number, index=trial.index, genotype=trial.genotype, reward=reward)
+        return Observation(number=number, index=trial.place, genotype=trial.genotype, reward=reward)
 
     def log(self, *, complete: bool = False) -> tuple[Ask | Tell, ...]:
-        """Asks and tells in the order in which the controller met them.
+        """Asks and tells in the order in which the controller met them; confirmations are none of its business.
 
         Tells after the last ask are left out (they are due by Teach; a reproducible search must not be taught more
         than its next ask allows) unless ``complete``, which an audit wants.
         """
         entries: list[Ask | Tell] = []
         told = 0
-        for trial in self._trials:
+        for trial in (self._trials[index] for index in self._asked):
             entries.extend(Tell(observation=observation) for observation in self.tells(told, trial.policy_version))
             told = max(told, trial.policy_version)
-            entries.append(Ask(index=trial.index, genotype=trial.genotype, policy_version=trial.policy_version))
+            entries.append(Ask(index=trial.place, genotype=trial.genotype, policy_version=trial.policy_version))
         if complete:
             entries.extend(Tell(observation=observation) for observation in self.tells(told, self.taught))
         return tuple(entries)

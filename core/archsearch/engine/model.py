@@ -36,7 +36,7 @@ LOST_TOO_OFTEN = "LostTooOften"
 
 @dataclass(frozen=True)
 class Trial:
-    """The record of one child; ``index`` is its place in the order of asks."""
+    """The record of one child, or of the further training of one (a confirmation)."""
 
     index: int
     genotype: Genotype
@@ -45,9 +45,14 @@ class Trial:
     log_probability: float
     created: datetime
     duplicate_of: int | None = None
-    """Lowest earlier index with the same genotype."""
+    """Lowest earlier index of the same network (of equal canonical forms); a confirmation has none."""
     reuse_of: int | None = None
-    """The trial whose result this one takes over."""
+    """The trial whose result this one takes over; never a confirmation, nor has a confirmation one."""
+    confirm_of: int | None = None
+    """The child that this trial trains once more, with a seed of its own: a confirmation. It was not asked for and is
+    not taught. None: a child."""
+    ask: int | None = None
+    """Place in the order of asks of a child after confirmations; None: no confirmation lies before it."""
     phase: Phase = Phase.PENDING
     attempts: int = 0
     """Attempts started; the last one's number."""
@@ -68,6 +73,30 @@ class Trial:
     """Time that its attempts have run, added up."""
     cpu_seconds: float = 0.0
     """CPU time that its attempts have used, added up; 0 where the backend cannot tell."""
+
+    @property
+    def place(self) -> int:
+        """Place of a child in the order of asks, as the controller counts them: its index, less the confirmations
+        before it."""
+        return self.index if self.ask is None else self.ask
+
+    @property
+    def network(self) -> int:
+        """The index that stands for the network of a child: the lowest of all children of the same network."""
+        return self.index if self.duplicate_of is None else self.duplicate_of
+
+
+@dataclass(frozen=True)
+class Confirmed(Trial):
+    """A child as it is judged after its confirmation: ``reward`` and each metric are means over both trainings.
+
+    A metric that only one of them reported is that one's. Never stored: the ledger keeps what each training reported.
+    """
+
+    confirmed_by: int = 0
+    """Index of its confirmation."""
+    rewards: tuple[float, ...] = ()
+    """The rewards that ``reward`` is the mean of: the child's own, then its confirmation's."""
 
 
 # --- what is observed ---------------------------------------------------------------------------------------------
@@ -112,6 +141,7 @@ class ControllerFact:
     version: int
     """Observations it has been taught."""
     asked: int
+    """Children it has been asked for."""
 
 
 @dataclass(frozen=True)
@@ -163,7 +193,8 @@ class Teach:
 
 @dataclass(frozen=True)
 class AskFor:
-    """Ask for child ``index``; ``version``: with exactly so many observations taught, None: whatever has been."""
+    """Ask for the child at place ``index`` in the order of asks; ``version``: with exactly so many observations taught,
+    None: whatever has been."""
 
     index: int
     version: int | None

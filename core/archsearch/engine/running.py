@@ -1,7 +1,7 @@
 """What runs: starting attempts in free slots, stopping them, and what a trial is given."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -50,16 +50,16 @@ def _input(search: ArchitectureSearch, trial: Trial) -> TrialInput:
     )
 
 
-def stop_running(draft: Draft, attempts: Mapping[int, Attempt], reason: str) -> list[Stop]:
-    """Stop every attempt that runs; one that has been told already is left alone."""
-    running = [trial for trial in draft.active if trial.phase is Phase.RUNNING]
+def stop_running(trials: Iterable[Trial], attempts: Mapping[int, Attempt], reason: str) -> list[Stop]:
+    """Stop every attempt of ``trials`` that runs; one that has been told already is left alone."""
+    running = [trial for trial in trials if trial.phase is Phase.RUNNING]
     facts = [attempts[trial.index] for trial in running if trial.index in attempts]
     return [Stop(fact.index, fact.attempt, reason) for fact in facts if fact.state is AttemptState.RUNNING]
 
 
-def stop_waiting(draft: Draft, now: datetime) -> None:
-    """Close the trials that wait for a slot, a retry or another's result: the search has ended."""
-    for trial in draft.active:
+def stop_waiting(draft: Draft, trials: Iterable[Trial], now: datetime) -> None:
+    """Close those of ``trials`` that wait for a slot, a retry or another's result: the search has ended."""
+    for trial in trials:
         if trial.phase is Phase.PENDING:
             message = "the search ended before this child did"
             stopped = replace(trial, phase=Phase.STOPPED, reason="SearchEnded", message=message, completed=now)
