@@ -1,6 +1,6 @@
-"""Try settings of ``reinforce`` on a table of measured networks; the figures of docs/strategies.md come from here.
+"""Try settings of strategies on a table of measured networks; the tables in docs/strategies/ come from here.
 
-    python tests/bench/tune_reinforce.py --table TABLE.csv '{}' '{"batchSize": 1}'
+    python tests/bench/tune_policy.py --table TABLE.csv '{"random": {}}' '{"reinforce": {"batchSize": 1}}'
 
 Seeds start at 1000: reported figures use seeds from 0, and nothing was chosen by looking at those. One line per
 settings: mean and standard error over seeds of the validation regret after some numbers of children, how many of the
@@ -11,16 +11,18 @@ children had been asked for before, and how much the mean reward of the last six
 
 import argparse
 import csv
-import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import product
 from pathlib import Path
 
 import numpy as np
 
-from archsearch.api import Choice, ConvolutionalSpace, Depth, ReinforceStrategy, SearchSpace, Strategy
+from archsearch.api import Choice, ConvolutionalSpace, Depth, SearchSpace, Strategy
 from archsearch.controller.strategies import make
+from archsearch.controller.strategies.recurrent import Recurrent
+from archsearch.controller.strategy import Sampled
+from archsearch.controller.strategy import Strategy as Policy
 from archsearch.controller_contract import Observation
 from archsearch.space import build
 from archsearch.space.base import Genotype, Space
@@ -74,14 +76,31 @@ def search(space: Space, reward: Reward, strategy: Strategy, seed: int, children
     """The children of one search, in order."""
     policy = make(strategy, space, seed)
     found: list[Genotype] = []
+    drawn: list[Genotype] = []
     for index in range(children + delay):
         if index < children:
-            found.append(policy.propose(index).genotype)
+            if not drawn:
+                # A policy moves when a batch is full: where none is in flight, a batch comes from one policy.
+                ahead = range(index, min(children, index + batch(strategy))) if delay == 0 else [index]
+                drawn = [child.genotype for child in draw(policy, ahead)]
+            found.append(drawn.pop(0))
             policy.adopt(index, found[index])
         told = index - delay
         if told >= 0:
             policy.observe(Observation(number=told, index=told, genotype=found[told], reward=reward(found[told])))
     return found
+
+
+def batch(strategy: Strategy) -> int:
+    """Children between two moves of the policy; 1 where the strategy has none."""
+    return getattr(strategy.resolved().chosen, "batch_size", None) or 1
+
+
+def draw(policy: Policy, indices: Sequence[int]) -> list[Sampled]:
+    """Children as the policy stands."""
+    if isinstance(policy, Recurrent):
+        return policy.draw(indices)
+    return [policy.propose(index) for index in indices]
 
 
 def main() -> None:
@@ -91,15 +110,11 @@ def main() -> None:
     parser.add_argument("--first-seed", type=int, default=1000)
     parser.add_argument("--children", type=int, default=300)
     parser.add_argument("--delay", type=int, default=0)
-    parser.add_argument("settings", nargs="+", help='JSON of spec.strategy.reinforce, or "random"')
+    parser.add_argument("settings", nargs="+", help="JSON of spec.strategy")
     options = parser.parse_args()
     space, reward, best = convolutional() if options.table == "convolutional" else table(options.table)
     for text in options.settings:
-        strategy = (
-            Strategy.model_validate({"random": {}})
-            if text == "random"
-            else Strategy(reinforce=ReinforceStrategy.model_validate_json(text))
-        )
+        strategy = Strategy.model_validate_json(text)
         regrets, gains, repeats = [], [], []
         for seed in range(options.first_seed, options.first_seed + options.seeds):
             found = search(space, reward, strategy, seed, options.children, options.delay)
@@ -110,7 +125,7 @@ def main() -> None:
             repeats.append(len(found) - len(set(found)))
         mean, error = np.mean(regrets, axis=0), np.std(regrets, axis=0, ddof=1) / math.sqrt(len(regrets))
         print(
-            json.dumps({"settings": text if text == "random" else json.loads(text)}),
+            text,
             "regret",
             " ".join(f"@{mark}={m:.3f}±{e:.3f}" for mark, m, e in zip(MARKS, mean, error, strict=False)),
             f"max={np.max([row[-1] for row in regrets]):.2f}",
