@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from archsearch.cli import bench, reading, report, run, validate
+from archsearch.cli import bench, compare, reading, report, run, validate
 from archsearch.cli.output import complain, examples
 from archsearch.local.errors import LocalError
 
@@ -51,7 +51,7 @@ def _options(
 
 def assemble() -> typer.Typer:
     """The app with the commands of core and of every installed room."""
-    for module in (run, reading, report, validate, bench):
+    for module in (run, reading, compare, report, validate, bench):
         module.register(app)
     for point in importlib.metadata.entry_points(group=GROUP):
         point.load()(app)

@@ -1,6 +1,8 @@
 """``archsearch report SEARCH``: write the page and the pictures of a search, finished or not."""
 
 import webbrowser
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -65,15 +67,26 @@ def report(
         complain(f"no browser could be opened; open {page} by hand")
 
 
-def _write(record: "SearchRecord", folder: Path) -> Path:
+@contextmanager
+def report_extra() -> Iterator[None]:
+    """Import what draws in this context: a missing package is told with its remedy.
+
+    Raises:
+        ReportError: one of the extra ``report`` is not installed.
+    """
     try:
-        from archsearch.page import write_report
+        yield
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
         if package not in _EXTRA:
             raise
         remedy = "pip install 'archsearch[report]'"
         raise ReportError(f"{package} is not installed, but draws the report: {remedy}") from error
+
+
+def _write(record: "SearchRecord", folder: Path) -> Path:
+    with report_extra():
+        from archsearch.page import write_report
     try:
         return write_report(record, folder)
     except OSError as error:

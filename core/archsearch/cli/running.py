@@ -1,7 +1,6 @@
 """What ``archsearch run`` does: a search on this machine, from its manifest to its report."""
 
 import asyncio
-import signal
 import traceback
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from archsearch.cli.display import Display, display
 from archsearch.cli.output import INTERRUPTED, Format, emit, plain_console
 from archsearch.cli.overriding import override
 from archsearch.cli.source import read_source
+from archsearch.cli.stopping import stop_on_signals
 from archsearch.cli.summary import search_lines
 from archsearch.engine.model import Result
 from archsearch.engine.record import SearchRecord
@@ -21,8 +21,6 @@ from archsearch.local.folder import Folder
 from archsearch.local.record import is_finished
 from archsearch.local.run import run_search
 from archsearch.manifest import load
-
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def run_manifest(
@@ -66,20 +64,8 @@ def _watched(search: ArchitectureSearch, folder: Path, base: Path, source: str |
 async def _until_told(
     search: ArchitectureSearch, folder: Path, base: Path, source: str | None, shown: Display
 ) -> SearchRecord:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    # What was ignored when we were started (nohup, a shell's background job) stays ignored.
-    heard = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
-
-    def told_to_stop() -> None:
-        for number in heard:
-            loop.remove_signal_handler(number)  # a second one ends this process at once; the ledger bears it
-        shown.say("stopping: children are ended, the ledger is safe (once more to leave at once)")
-        stop.set()
-
-    for number in heard:
-        loop.add_signal_handler(number, told_to_stop)
+    told = "stopping: children are ended, the ledger is safe (once more to leave at once)"
+    stop = stop_on_signals(lambda: shown.say(told))
     return await run_search(search, folder, base=base, source=source, progress=shown, stop=stop)
 
 

@@ -1,6 +1,6 @@
 """Manifests: YAML text in, a search out, or every mistake with its place."""
 
-from archsearch.manifest.changes import ForbiddenChange, immutable_changes
+from archsearch.manifest.changes import ForbiddenChange, differences, immutable_changes
 from archsearch.manifest.checking import Checked, check, check_all, load, read_file
 from archsearch.manifest.errors import InvalidManifestError, ManifestError
 
@@ -11,6 +11,7 @@ __all__ = [
     "ManifestError",
     "check",
     "check_all",
+    "differences",
     "immutable_changes",
     "load",
     "read_file",

@@ -50,18 +50,26 @@ class ForbiddenChange:
 def immutable_changes(old: ArchitectureSearch, new: ArchitectureSearch) -> tuple[ForbiddenChange, ...]:
     """The edits from ``old`` to ``new`` that a living search does not allow; empty: all of them are allowed.
 
-    A default that is written out is no change. Lists of objects are compared one by one where they are of equal
-    length, other lists as a whole.
+    What differs is as :func:`differences` says.
     """
-    before, after = (search.model_dump(mode="json", by_alias=True, exclude_none=True) for search in (old, new))
     fixed = FIXED_WHERE_REPRODUCIBLE if old.spec.trials.reproducible else ()
     mutable = [path for path in MUTABLE if path not in fixed]
     changes = []
-    for path, was, becomes in _differences((), before, after):
+    for path, was, becomes in differences(old, new):
         if not any(path[: len(prefix)] == prefix for prefix in mutable):
             reason = "the search is reproducible" if path in fixed else "the search would no longer be the same"
             changes.append(ForbiddenChange(spell(path), was, becomes, reason))
     return tuple(changes)
+
+
+def differences(one: ArchitectureSearch, other: ArchitectureSearch) -> Iterator[tuple[Path, Any, Any]]:
+    """The fields in which two manifests differ, each with both values; None: it is left out.
+
+    A default that is written out is no difference. Lists of objects are compared one by one where they are of equal
+    length, other lists as a whole.
+    """
+    before, after = (search.model_dump(mode="json", by_alias=True, exclude_none=True) for search in (one, other))
+    yield from _differences((), before, after)
 
 
 def _differences(path: Path, old: Any, new: Any) -> Iterator[tuple[Path, Any, Any]]:

@@ -1,13 +1,9 @@
 """From a record to the page and its pictures."""
 
-import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
@@ -15,9 +11,10 @@ from archsearch.engine.leaderboard import seconds_saved
 from archsearch.engine.record import SearchRecord
 from archsearch.page import curves, learned, networks
 from archsearch.page.facts import Facts
+from archsearch.page.html import environment, write_whole
 from archsearch.page.manifest import manifest_yaml
 from archsearch.page.networks import Card
-from archsearch.page.numbers import duration, moment, number, plural
+from archsearch.page.numbers import number
 from archsearch.page.story import story
 from archsearch.page.style import png, svg
 from archsearch.space import GenotypeError, Space, build
@@ -47,8 +44,8 @@ def write_report(record: SearchRecord, folder: Path) -> Path:
     pictures = folder / PICTURES
     pictures.mkdir(parents=True, exist_ok=True)
     for name, figure in (*report.figures(), ("networks", networks.networks(report.cards))):
-        _write(pictures / f"{name}.png", png(figure))
-    _write(folder / PAGE, page.encode("utf-8", "replace"))
+        write_whole(pictures / f"{name}.png", png(figure))
+    write_whole(folder / PAGE, page.encode("utf-8", "replace"))
     return folder / PAGE
 
 
@@ -139,19 +136,9 @@ def _in_words(card: Card) -> str:
     )
 
 
-@cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("archsearch.page"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
-    )  # fmt: skip
-    environment.filters.update(duration=duration, moment=moment, plural=plural, number=number)
-    return environment
-
-
 def _render(report: _Report) -> str:
     pictures = {name: Markup(svg(figure, name)) for name, figure in report.figures()}  # noqa: S704
-    return _environment().get_template("report.html.jinja").render(
+    return environment().get_template("report.html.jinja").render(
         record=report.record,
         facts=report.facts,
         story=story(report.facts),
@@ -163,18 +150,6 @@ def _render(report: _Report) -> str:
         strategy=record_strategy(report.record),
         panels=len(learned.panels(learned.described(report.record))),
     )  # fmt: skip
-
-
-def _write(path: Path, data: bytes) -> None:
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def record_strategy(record: SearchRecord) -> str:
