@@ -6,6 +6,7 @@ from types import MappingProxyType
 from archsearch.api import Strategy as StrategySpec
 from archsearch.controller.strategies.evolution import Evolution
 from archsearch.controller.strategies.local_search import LocalSearch
+from archsearch.controller.strategies.model_based import ModelBased
 from archsearch.controller.strategies.ppo import Ppo
 from archsearch.controller.strategies.random import Random
 from archsearch.controller.strategies.regularized_evolution import RegularizedEvolution
@@ -21,6 +22,7 @@ STRATEGIES: Mapping[str, Callable[..., Strategy]] = MappingProxyType(
         RegularizedEvolution.name: RegularizedEvolution,
         Evolution.name: Evolution,
         LocalSearch.name: LocalSearch,
+        ModelBased.name: ModelBased,
     }
 )
 """How each field of ``spec.strategy`` becomes a strategy: ``factory(settings, space, seed)``."""

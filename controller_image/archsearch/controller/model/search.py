@@ -1,0 +1,83 @@
+"""Large stages: candidates are bred and climb on the acquisition."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from archsearch.controller.model.acquisition import expected_improvement
+from archsearch.controller.model.climb import Climber, Seen, Tokens
+from archsearch.controller.model.features import Layout, Stage
+from archsearch.controller.model.gp import Posterior
+from archsearch.controller.model.paths import Path
+
+_UNIFORM = 64
+_MUTANTS = 128
+_EDITS = 3
+_CLIMBERS = 4
+_SWEEPS = 2
+
+
+def drawn(stage: Stage, number: int, stream: np.random.Generator) -> Tokens:
+    """[number, decisions] uniform children."""
+    columns = [np.array(tokens)[stream.integers(len(tokens), size=number)] for tokens in stage.legal]
+    return np.array(columns, dtype=np.int64).reshape(len(stage.decisions), number).T.copy()
+
+
+def mutants(stage: Stage, parents: Tokens, number: int, stream: np.random.Generator) -> Tokens:
+    """[number, decisions] children one to three edits away from parents, of which each is as likely."""
+    children = parents[stream.integers(len(parents), size=number)].copy()
+    free = np.array([place for place, tokens in enumerate(stage.legal) if len(tokens) > 1], dtype=np.int64)
+    if not len(free):
+        return children
+    edits = stream.integers(1, _EDITS + 1, size=number)
+    for edit in range(_EDITS):
+        places = free[stream.integers(len(free), size=number)]
+        dice = stream.random(number)
+        for row in np.flatnonzero(edits > edit):
+            others = [token for token in stage.legal[places[row]] if token != children[row, places[row]]]
+            children[row, places[row]] = others[int(dice[row] * len(others))]
+    return children
+
+
+def neighbours(stage: Stage, child: np.ndarray) -> Tokens:
+    """[n, decisions] every child one edit away."""
+    edits = [(place, token) for place, tokens in enumerate(stage.legal) for token in tokens if token != child[place]]
+    children = np.tile(child, (len(edits), 1))
+    for row, (place, token) in enumerate(edits):
+        children[row, place] = token
+    return children
+
+
+def candidates(
+    layout: Layout,
+    stage: Stage,
+    posterior: Posterior,
+    elites: Tokens,
+    others: Tokens,
+    thompson: bool,
+    best: float,
+    stream: np.random.Generator,
+) -> tuple[Tokens, Tensor]:
+    """Children and how promising each is: elites, their mutants, ``others`` and uniform ones; from the best of them,
+    what climbing reaches, and its neighbours."""
+    path = None
+    update = posterior.weights
+    if thompson:
+        path = Path.draw(posterior.hyper, layout, posterior.points.counts.shape[1], stream)
+        errors = torch.from_numpy(stream.standard_normal(len(posterior.points)))
+        update = posterior.update_of(path(posterior.points), errors)
+
+    def value(seen: Seen) -> Tensor:
+        if seen.prior is not None:
+            return seen.prior + seen.cross @ update
+        return expected_improvement(posterior.mean(seen.cross), posterior.variance(seen.cross), best)
+
+    climber = Climber(layout, stage, posterior, path)
+    pool = [elites, mutants(stage, elites, _MUTANTS, stream), others, drawn(stage, _UNIFORM, stream)]
+    tokens = np.unique(np.concatenate(pool), axis=0)
+    values = value(climber.look(layout.encode_tokens(tokens, stage)))
+    starts = tokens[torch.topk(values, min(_CLIMBERS, len(values))).indices.numpy()]
+    reached, heights = climber.climb(starts, value, _SWEEPS, stream)
+    around = neighbours(stage, reached[int(heights.argmax())])
+    around_values = value(climber.look(layout.encode_tokens(around, stage)))
+    return np.concatenate([tokens, reached, around]), torch.cat([values, heights, around_values])

@@ -1,0 +1,131 @@
+"""``strategy.modelBased``: a recurrent policy beside a Gaussian process that chooses what is worth a trial."""
+
+import hashlib
+import struct
+from collections.abc import Iterable
+
+import numpy as np
+import torch
+
+from archsearch.api.strategy import ModelBasedStrategy, ReinforceStrategy
+from archsearch.controller.model.design import balanced
+from archsearch.controller.model.features import Layout
+from archsearch.controller.model.memory import Memory
+from archsearch.controller.model.proposer import Pending, Proposer
+from archsearch.controller.sampling import sample
+from archsearch.controller.steps import script
+from archsearch.controller.strategies.reinforce import Reinforce
+from archsearch.controller.strategy import Sampled, Summary, generator
+from archsearch.controller_contract import Observation, OptionProbabilities
+from archsearch.space.base import Genotype, Space
+
+_LEAST = 2
+"""Tells before the model is asked."""
+
+
+class ModelBased:
+    """Children are those that a model of the reward finds most promising; a policy learns from the same rewards.
+
+    The state is what was asked, what was told, and the policy: heavy work (the model) is done when a child is asked
+    for, from that state alone, and kept in caches that hold nothing else.
+    """
+
+    name = "modelBased"
+
+    def __init__(self, settings: ModelBasedStrategy, space: Space, seed: int) -> None:
+        filled = settings.resolved()
+        self._identity = filled.model_dump_json()
+        self._initial = filled.initial
+        self._space = space
+        self._seed = seed
+        self._policy = Reinforce(ReinforceStrategy(), space, seed)
+        self._layout = Layout(space, seed)
+        self._memory = Memory()
+        self._pending: dict[int, Pending] = {}
+        self._asked: set[Genotype] = set()
+        self._proposer = Proposer(space, self._layout, self._memory)
+        self._log = hashlib.sha256()
+
+    def propose(self, index: int) -> Sampled:
+        """The child that the model finds most promising, by child ``index``'s own generator; the first ones balanced."""
+        stage = self._space.stage(index)
+        genotype = self._choose(index, stage)
+        with torch.inference_mode():
+            child = script(self._space, genotype, stage)
+            log_probability, entropy = self._policy.network.evaluate([child])
+        free = sum(len(legal) > 1 for group in child.legal for legal in group)
+        return Sampled(genotype, min(float(log_probability[0]), 0.0), float(entropy[0]) / max(1, free))
+
+    def log_probability(self, index: int, genotype: Genotype) -> float:
+        """Of ``genotype`` under the policy as it stands: what it thinks of the child, not how likely it was chosen."""
+        return self._policy.log_probability(index, genotype)
+
+    def adopt(self, index: int, genotype: Genotype) -> None:
+        """Remember the child: it is pending until it is told, and its network is not asked for again."""
+        network = self._space.canonical(genotype)
+        self._asked.add(network)
+        self._pending[index] = Pending(network, genotype, self._space.stage(index))
+        self._policy.adopt(index, genotype)
+        self._log.update(repr(("ask", index, genotype)).encode())
+
+    def observe(self, observation: Observation) -> None:
+        """Teach the memory and the policy; a failed child teaches the memory where children fail."""
+        self._pending.pop(observation.index, None)
+        network = self._space.canonical(observation.genotype)
+        self._asked.add(network)
+        stage = self._space.stage(observation.index)
+        self._memory.tell(network, observation.genotype, stage, observation.reward)
+        self._policy.observe(observation)
+        self._log.update(repr(("tell", observation.index, observation.genotype, observation.reward)).encode())
+
+    def hash(self) -> str:
+        """SHA-256 over settings, seed, every ask and tell, and the policy."""
+        digest = hashlib.sha256(self._identity.encode())
+        digest.update(struct.pack("<q", self._seed))
+        digest.update(self._log.digest())
+        digest.update(self._policy.hash().encode())
+        return digest.hexdigest()
+
+    def summary(self) -> Summary:
+        """The policy's."""
+        return self._policy.summary()
+
+    def decisions(self, stage: int) -> tuple[OptionProbabilities, ...]:
+        """The policy's."""
+        return self._policy.decisions(stage)
+
+    def _choose(self, index: int, stage: int) -> Genotype:
+        stream = generator(self._seed, "model", index)
+        ranked: Iterable[Genotype]
+        if index < self._initial or len(self._memory.tells) < _LEAST:
+            ranked = self._first(index, stage)
+        else:
+            ranked = self._proposer.ranked(stage, tuple(self._pending.values()), self._imagined(index, stage), stream)
+        spare: Genotype | None = None
+        for genotype in ranked:
+            if self._space.problem(genotype, stage) is not None:
+                continue
+            if self._space.canonical(genotype) not in self._asked:
+                return genotype
+            spare = spare or genotype
+        return self._anything(stage, spare, stream)
+
+    def _first(self, index: int, stage: int) -> Iterable[Genotype]:
+        known = self._layout.stage(stage)
+        if known.independent:
+            draws = [generator(self._seed, f"design/{decision.name}") for decision in known.decisions]
+            yield balanced(known.legal, index, draws)
+
+    def _imagined(self, index: int, stage: int) -> list[Genotype]:
+        streams = [generator(self._seed, "policy", 64 * index + number) for number in range(16)]
+        return [child.genotype for child in sample(self._policy.network, self._space, stage, streams)]
+
+    def _anything(self, stage: int, spare: Genotype | None, stream: np.random.Generator) -> Genotype:
+        """A uniform child that was not asked for, if a few draws find one."""
+        for _ in range(256):
+            genotype = self._space.sample(lambda options: int(stream.integers(options)), stage)
+            if self._space.canonical(genotype) not in self._asked:
+                return genotype
+            spare = spare or genotype
+        assert spare is not None
+        return spare
