@@ -118,6 +118,8 @@ class World:
     clock: float = 0.0
     started: list[tuple[int, int]] = field(default_factory=list)
     final_hash: str | None = None
+    seeds: dict[int, int] = field(default_factory=dict)
+    """Seed that each trial was given."""
 
     def __post_init__(self) -> None:
         self.space = build(self.search.spec.search_space)
@@ -139,7 +141,7 @@ class World:
             controller=None
             if controller is None
             else ControllerFact(version=len(controller.tells), asked=len(controller.asks)),
-            proposals=tuple(p for i, p in self.proposals.items() if i >= len(self.ledger)),
+            proposals=tuple(p for i, p in self.proposals.items() if i >= self.ledger.asked),
             active_seconds=self.clock,
         )
 
@@ -173,6 +175,7 @@ class World:
             key = (step.index, step.attempt)
             assert key not in self.started, "an attempt is started once"
             assert self.disk[step.index].attempts == step.attempt, "the trial is written before its process starts"
+            assert self.seeds.setdefault(step.index, step.input.seed) == step.input.seed, "attempts share a seed"
             self.started.append(key)
             self.attempts[key] = Attempt(*key, AttemptState.RUNNING)
         else:

@@ -18,9 +18,18 @@ def trial_name(search: str, index: int) -> str:
 
 
 def trial_seed(seed: int, index: int) -> int:
-    """Seed of a trial, the same for every attempt: 31 bits of a hash of the search's seed and the child's index."""
-    digest = hashlib.blake2b(f"{seed}/{index}".encode(), digest_size=4).digest()
-    return int.from_bytes(digest, "big") >> 1
+    """Seed of a trial, the same for every attempt: 31 bits of a hash of the search's seed and the child's place."""
+    return _seed(f"{seed}/{index}")
+
+
+def confirmation_seed(seed: int, child: int) -> int:
+    """Seed of the confirmation of a child; it does not hang on the confirmation's own index, before which trials that
+    ended beyond the end of a reproducible search may lie, more or fewer of them."""
+    return _seed(f"{seed}/{child}/confirmation")
+
+
+def _seed(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest(), "big") >> 1
 
 
 def start(search: ArchitectureSearch, draft: Draft, now: datetime, lingering: int = 0) -> list[Start]:
@@ -37,14 +46,15 @@ def start(search: ArchitectureSearch, draft: Draft, now: datetime, lingering: in
 
 
 def _input(search: ArchitectureSearch, trial: Trial) -> TrialInput:
-    spec, name = search.spec, search.metadata.name
+    spec, name, child = search.spec, search.metadata.name, trial.confirm_of
+    seed = trial_seed(spec.seed, trial.place) if child is None else confirmation_seed(spec.seed, child)
     return TrialInput(
         search=name,
         trial=trial_name(name, trial.index),
         index=trial.index,
         architecture=trial.architecture,
         task=spec.trial.task.model_dump(mode="json", exclude_none=True),
-        seed=trial_seed(spec.seed, trial.index),
+        seed=seed,
         attempt=trial.attempts,
         threads=spec.trial.threads or 1,
     )

@@ -9,11 +9,14 @@ from search_world import CrashError, FoldController, World, finish, manifest
 
 from archsearch.controller_contract import Ask
 from archsearch.engine.decide import decide
+from archsearch.engine.leaderboard import best_measured
 from archsearch.engine.ledger import Ledger
 from archsearch.engine.model import (
     Attempt,
     AttemptState,
     Facts,
+    Phase,
+    Result,
     Trial,
 )
 
@@ -32,6 +35,7 @@ class Searches(RuleBasedStateMachine):
         max_failed=st.sampled_from([1, 100]),
         goal=st.sampled_from([None, 0.9]),
         deadline=st.sampled_from([None, "50s"]),
+        confirm=st.sampled_from([0, 1, 3]),
     )
     def begin(
         self, parallelism: int, options: int, most: int, max_failed: int, goal: float | None, **rest: Any
@@ -96,6 +100,15 @@ class Searches(RuleBasedStateMachine):
         spec = search.spec.model_copy(update={"suspend": suspend, "trials": trials})
         self.world.search = search.model_copy(update={"spec": spec})
 
+    @rule(more=st.integers(0, 3), confirm=st.integers(0, 4))
+    def it_goes_on_with_more_children_or_confirmations(self, more: int, confirm: int) -> None:
+        search = self.world.search
+        trials = search.spec.trials
+        raised = trials.model_copy(update={"max": trials.max + more, "confirm": confirm})
+        spec = search.spec.model_copy(update={"trials": raised})
+        self.world.search = search.model_copy(update={"spec": spec})
+        self.world.outcome = None
+
     @invariant()
     def at_most_parallelism_children_run(self) -> None:
         if hasattr(self, "world"):
@@ -105,7 +118,27 @@ class Searches(RuleBasedStateMachine):
     def every_index_has_exactly_one_trial(self) -> None:
         if hasattr(self, "world"):
             assert sorted(self.world.disk) == list(range(len(self.world.disk)))
-            assert len(self.world.disk) <= self.world.search.spec.trials.max
+            asked = [trial for _, trial in sorted(self.world.disk.items()) if trial.confirm_of is None]
+            assert [trial.place for trial in asked] == list(range(len(asked)))
+            assert len(asked) <= self.world.search.spec.trials.max
+
+    @invariant()
+    def a_confirmation_repeats_a_child_and_nobody_is_taught_or_reuses_it(self) -> None:
+        for trial in self.world.disk.values() if hasattr(self, "world") else ():
+            if trial.confirm_of is not None:
+                child = self.world.disk[trial.confirm_of]
+                assert (child.genotype, child.confirm_of) == (trial.genotype, None)
+                assert trial.confirm_of < trial.index
+                assert (trial.observation, trial.reuse_of, trial.duplicate_of) == (None, None, None)
+            elif trial.reuse_of is not None:
+                assert self.world.disk[trial.reuse_of].confirm_of is None
+
+    @invariant()
+    def a_network_has_one_confirmation_at_most(self) -> None:
+        if hasattr(self, "world"):
+            repeats = [t for t in self.world.disk.values() if t.confirm_of is not None and t.phase is not Phase.STOPPED]
+            networks = [self.world.disk[t.confirm_of].network for t in repeats if t.confirm_of is not None]
+            assert len(set(networks)) == len(networks)
 
     @invariant()
     def a_reward_is_taught_exactly_once_in_ledger_order(self) -> None:
@@ -157,6 +190,7 @@ class Searches(RuleBasedStateMachine):
         finish(self.world)
         assert self.world.outcome is not None, "every search ends once its children do"
         assert all(trial.phase.terminal for trial in self.world.disk.values())
+        self.the_best_are_confirmed()
         fresh = FoldController(self.world.options)
         for entry in Ledger(self.world.disk.values(), objective=self.world.search.spec.objective).log(complete=True):
             if not isinstance(entry, Ask):
@@ -164,6 +198,16 @@ class Searches(RuleBasedStateMachine):
         assert fresh.hash == self.world.final_hash, (
             "the ledger replays to exactly the policy that the search ended with"
         )
+
+    def the_best_are_confirmed(self) -> None:
+        spec, outcome = self.world.search.spec, self.world.outcome
+        assert outcome is not None
+        if outcome.result is Result.FAILED or (spec.trials.deadline is not None and self.world.clock >= 50):
+            return
+        trials = list(self.world.ledger)
+        done = [t for t in trials if t.confirm_of is not None and t.phase is not Phase.STOPPED]
+        networks = {trials[t.confirm_of].network for t in done if t.confirm_of is not None}
+        assert {t.network for t in best_measured(trials, spec.trials.confirm, spec.objective)} <= networks
 
 
 TestSearches = Searches.TestCase

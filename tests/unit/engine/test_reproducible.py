@@ -29,7 +29,7 @@ def lived_through(search: ArchitectureSearch, schedule: random.Random, options: 
                 world.restart(children_survive=schedule.random() < 0.5)
         elif event < 0.55 and world.running:
             index, attempt = schedule.choice(world.running)
-            digest = hashlib.sha256(repr((index, world.disk[index].genotype)).encode()).digest()
+            digest = hashlib.sha256(repr((world.seeds[index], world.disk[index].genotype)).encode()).digest()
             reward = digest[0] / 255
             world.end((index, attempt), "error" if digest[1] < 30 else "report", reward)
         elif event < 0.6 and world.running:
@@ -48,6 +48,8 @@ def lived_through(search: ArchitectureSearch, schedule: random.Random, options: 
         ("target", {"max": 200, "parallelism": 4, "target": 0.97}),
         ("failures", {"max": 200, "parallelism": 4, "maxFailed": 4}),
         ("duplicates", {"max": 200, "parallelism": 3, "maxConsecutiveDuplicates": 4}),
+        ("confirmed", {"max": 30, "parallelism": 3, "confirm": 5}),
+        ("target and confirmed", {"max": 200, "parallelism": 4, "target": 0.99, "confirm": 4}),
     ],
 )
 def test_a_reproducible_search_is_the_same_however_trials_were_timed_or_killed(
@@ -64,9 +66,11 @@ def test_a_reproducible_search_is_the_same_however_trials_were_timed_or_killed(
                 [(t.index, t.genotype, t.reward, t.phase, t.reuse_of, t.observation) for t in world.ledger][:taught],
                 world.outcome,
                 world.final_hash,
-                [(trial.index, trial.reward) for trial in top(world.ledger)],
+                [(t.confirm_of, t.reward, t.phase) for t in world.ledger if t.confirm_of is not None],
+                [(trial.index, trial.reward) for trial in top(world.ledger, 25, world.search.spec.objective)],
                 (counted.succeeded, counted.failed),
             )
         )
     assert all(story == stories[0] for story in stories)
     assert len(stories[0][0]) >= 5
+    assert len(stories[0][3]) == trials.get("confirm", 0)
