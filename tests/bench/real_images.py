@@ -88,7 +88,7 @@ def read_search(manifest: Path, data: Path, children: int | None) -> Architectur
 
 def subjects(search: ArchitectureSearch, record: SearchRecord, drawn: int) -> list[Subject]:
     """The best child by validation, children drawn uniformly from the space, and the human baseline."""
-    best = next(iter(top(record.trials, 1)), None)
+    best = next(iter(top(record.trials, 1, record.manifest.spec.objective)), None)
     human = human_baseline(search)
     if best is None or human is None:
         raise SystemExit("no child of the search has succeeded" if best is None else "there is no human baseline")
@@ -206,7 +206,7 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
     record = await run_search(search, options.out / "search", progress=Shown())
     if record.outcome is None:
         raise SystemExit("the search has not ended; the same command goes on")
-    best = next(iter(top(record.trials, 1)), None)
+    best = next(iter(top(record.trials, 1, record.manifest.spec.objective)), None)
     assert best is not None
     chosen = subjects(search, record, options.random)
     jobs = [(subject, seed) for seed in range(options.seeds) for subject in chosen]

@@ -28,7 +28,12 @@ def list_trials(found: Found, output: Format, *, failed: bool) -> None:
 
 def list_best(found: Found, output: Format, count: int) -> None:
     """Print the best distinct children, best first."""
-    _list(found.record, leaderboard.top(found.record.trials, count), output, size=True)
+    _list(
+        found.record,
+        leaderboard.top(found.record.trials, count, found.record.manifest.spec.objective),
+        output,
+        size=True,
+    )
 
 
 def show_search(found: Found, output: Format) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from archsearch.api.oneof import OneOf
 from archsearch.cli.tables import count, duration, flat, note, number, test_metrics
 from archsearch.engine import leaderboard
-from archsearch.engine.model import Phase, Trial
+from archsearch.engine.model import Confirmed, Phase, Trial
 from archsearch.engine.record import SearchRecord
 
 
@@ -16,7 +16,7 @@ def search_lines(record: SearchRecord, state: str, page: Path | None) -> list[st
     """The search as a whole; ``page`` is where its report is, if there is one."""
     lines = [f"{record.manifest.metadata.name}: {state}{_why(record)}"]
     lines += [f"  objective   {_objective(record)}", f"  strategy    {_chosen(record.strategy)}"]
-    lines += [f"  children    {_children(record)}", *_results(record)]
+    lines += [f"  children    {_children(record)}", *_confirmations(record), *_results(record)]
     if record.policy:
         policy = record.policy[-1]
         entropy = "" if policy.entropy is None else f", entropy {number(policy.entropy)}"
@@ -64,7 +64,8 @@ def _chosen(one: OneOf) -> str:
 
 def failures(record: SearchRecord) -> dict[str, int]:
     """How many children failed for each reason, the commonest first."""
-    reasons = Counter(trial.reason or "Unknown" for trial in record.trials if trial.phase is Phase.FAILED)
+    children = leaderboard.children(record.trials)
+    reasons = Counter(trial.reason or "Unknown" for trial in children if trial.phase is Phase.FAILED)
     return dict(reasons.most_common())
 
 
@@ -85,12 +86,26 @@ def _children(record: SearchRecord) -> str:
     return f"{listed}: {told}" if told else listed
 
 
+def _confirmations(record: SearchRecord) -> list[str]:
+    """How the further trainings of the best stand, where there are any."""
+    found = leaderboard.counts(record.trials).confirmations
+    several = [
+        (found.succeeded, "succeeded"),
+        (found.failed, "failed"),
+        (found.stopped, "stopped"),
+        (found.under_way, "under way"),
+    ]
+    told = ", ".join(f"{many} {what}" for many, what in several if many)
+    return [f"  confirmed   {told}"] if told else []
+
+
 def _results(record: SearchRecord) -> list[str]:
     """The best child and the human baseline."""
     lines = []
-    best = leaderboard.top(record.trials, 1)
+    best = leaderboard.top(record.trials, 1, record.manifest.spec.objective)
     if best:
-        lines.append(f"  best        child {best[0].index}: {_measured(record, best[0].metrics)}")
+        mean = ", the mean of two trainings" if isinstance(best[0], Confirmed) else ""
+        lines.append(f"  best        child {best[0].index}: {_measured(record, best[0].metrics)}{mean}")
     if record.human is not None:
         reason = record.human.reason
         lines.append(f"  human       {_measured(record, record.human.metrics) if reason is None else flat(reason)}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from archsearch.cli.summary import failures
 from archsearch.controller_contract import PolicyState
 from archsearch.engine import leaderboard
-from archsearch.engine.model import Trial
+from archsearch.engine.model import Confirmed, Trial
 from archsearch.engine.record import HumanBaseline, SearchRecord
 from archsearch.engine.running import trial_name
 
@@ -31,6 +31,9 @@ def trial_view(record: SearchRecord, trial: Trial, *, architecture: bool = False
             "sampledBy": {"policyVersion": trial.policy_version, "logProbability": trial.log_probability},
             "duplicateOf": trial.duplicate_of,
             "reuseOf": trial.reuse_of,
+            "confirmOf": trial.confirm_of,
+            "confirmedBy": trial.confirmed_by if isinstance(trial, Confirmed) else None,
+            "rewards": list(trial.rewards) if isinstance(trial, Confirmed) else None,
             "attempts": trial.attempts,
             "failures": trial.failures,
             "reason": trial.reason,
@@ -52,7 +55,7 @@ def search_view(
     """
     stands, detail = told or (state(record, pid), "")
     counts = leaderboard.counts(record.trials)
-    best = leaderboard.top(record.trials, 1)
+    best = leaderboard.top(record.trials, 1, record.manifest.spec.objective)
     return _known(
         {
             "name": record.manifest.metadata.name,
@@ -72,6 +75,7 @@ def search_view(
                 "reused": counts.reused,
                 "duplicates": counts.duplicates,
             },
+            "confirmations": asked_again(counts.confirmations) if counts.confirmations.total else None,
             "failures": failures(record),
             "best": trial_view(record, best[0]) if best else None,
             "human": None if record.human is None else _human(record.human),
@@ -84,6 +88,16 @@ def search_view(
             "versions": dict(record.versions),
         }
     )
+
+
+def asked_again(confirmations: leaderboard.Confirmations) -> dict[str, int]:
+    """Further trainings of the best children by where they stand."""
+    return {
+        "underWay": confirmations.under_way,
+        "succeeded": confirmations.succeeded,
+        "failed": confirmations.failed,
+        "stopped": confirmations.stopped,
+    }
 
 
 def audit_view(record: SearchRecord, audit: "Audit", changed: Mapping[str, tuple[str, str | None]]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 
 from archsearch.api import Direction, Objective
+from archsearch.api.objective import Also, Constraint
 from archsearch.engine.model import LOST_TOO_OFTEN, Phase, Trial
 from archsearch.report import ReportProblem
 
@@ -11,12 +12,22 @@ from archsearch.report import ReportProblem
 def reward_of(objective: Objective, metrics: Mapping[str, float]) -> float | ReportProblem:
     """The reward of a child with these metrics; more is better whatever the direction.
 
-    A metric that is missing, or of which the declared transform is not a finite number, is a problem of the report.
+    The declared transform of the metric that is sought, times (metric / target) ** weight for each further metric that
+    counts (MnasNet, 1807.11626, section 3). A metric that is missing, or with which this is not a finite number, is a
+    problem of the report.
     """
+    reward = _base(objective, metrics)
+    for place, also in enumerate(objective.also):
+        if isinstance(reward, ReportProblem):
+            return reward
+        reward = _weighed(reward, also, place, metrics)
+    return reward
+
+
+def _base(objective: Objective, metrics: Mapping[str, float]) -> float | ReportProblem:
     name = objective.metric
     if name not in metrics:
-        there = ", ".join(sorted(metrics)) or "none"
-        return ReportProblem("MetricMissing", f"the report has no metric {name!r} (objective.metric); it has: {there}")
+        return _missing(name, "objective.metric", metrics)
     value = float(metrics[name])
     try:
         reward = _transformed(objective, value)
@@ -25,6 +36,37 @@ def reward_of(objective: Objective, metrics: Mapping[str, float]) -> float | Rep
     if not math.isfinite(reward):
         return ReportProblem("RewardUndefined", f"metric {name} = {value!r} has no finite reward")
     return reward
+
+
+def _missing(name: str, field: str, metrics: Mapping[str, float]) -> ReportProblem:
+    there = ", ".join(sorted(metrics)) or "none"
+    return ReportProblem("MetricMissing", f"the report has no metric {name!r} ({field}); it has: {there}")
+
+
+def _weighed(reward: float, also: Also, place: int, metrics: Mapping[str, float]) -> float | ReportProblem:
+    """``reward`` with one further metric; one below zero is divided, so that what is worse makes it worse too."""
+    name, field = also.metric, f"objective.also[{place}]"
+    if name not in metrics:
+        return _missing(name, f"{field}.metric", metrics)
+    value = float(metrics[name])
+    if value <= 0:
+        text = f"metric {name} = {value!r} has no place in the reward: {field} needs a positive metric"
+        return ReportProblem("RewardUndefined", text)
+    try:
+        factor = _factor(also, value)
+        weighed = reward * factor if reward >= 0 else reward / factor
+    except (OverflowError, ZeroDivisionError):
+        weighed = math.inf
+    if math.isfinite(weighed):
+        return weighed
+    told = f"({value!r} / {also.target!r}) ** {also.weight!r} and the reward {reward!r} give no finite number"
+    return ReportProblem("RewardUndefined", f"metric {name} = {value!r} has no place in the reward: {field}: {told}")
+
+
+def _factor(also: Also, value: float) -> float:
+    if also.constraint is Constraint.HARD and not _beyond(value, also.target, also.weight):
+        return 1.0
+    return math.pow(value / also.target, also.weight)
 
 
 def _transformed(objective: Objective, value: float) -> float:

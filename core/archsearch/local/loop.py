@@ -72,7 +72,7 @@ class Loop:
         self._attempts = Attempts(search, folder, base, self._runner)
         self._space = spaces.build(search.spec.search_space)
         self._ledger = Ledger(store.trials(), objective=search.spec.objective)
-        self._board = Scoreboard(search.spec.trials.max)
+        self._board = Scoreboard(search.spec.trials.max, search.spec.objective, search.spec.trials.confirm)
         self._board.take(tuple(self._ledger))
         self._board.begin()
         self._active = ActiveTime(store, header.active_seconds)
@@ -149,9 +149,9 @@ class Loop:
     async def _observe(self) -> tuple[Facts, float | None]:
         self._controller.check()
         attempts, deadline = await self._attempts.observe(self._ledger.active)
-        recorded = [index for index in self._controller.caller.proposals if index < len(self._ledger)]
-        for index in recorded:
-            del self._controller.caller.proposals[index]
+        recorded = [place for place in self._controller.caller.proposals if place < self._ledger.asked]
+        for place in recorded:
+            del self._controller.caller.proposals[place]
         facts = Facts(
             attempts=attempts,
             controller=self._controller.caller.fact,
@@ -162,7 +162,11 @@ class Loop:
         return facts, deadline
 
     async def _apply(self, plan: Plan) -> None:
+        fresh = [trial for trial in plan.trials if trial.confirm_of is not None and trial.index >= len(self._ledger)]
         self._recorder.write(plan)
+        if fresh:
+            children = ", ".join(str(trial.confirm_of) for trial in fresh)
+            self._progress.say(f"training the best once more, each with a fresh seed: {children}")
         for stop in plan.stops:
             await self._attempts.stop(stop)
         if plan.starts and self._first_start is None:

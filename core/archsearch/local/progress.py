@@ -4,6 +4,8 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Protocol
 
+from archsearch.api import Objective
+from archsearch.engine.leaderboard import eligible, rank
 from archsearch.engine.model import Phase, Trial
 
 WINDOW = 20
@@ -15,8 +17,10 @@ class Snapshot:
     """A search at one moment."""
 
     done: int
+    """Children that are over."""
     maximum: int
     running: int
+    """Trials that run, confirmations among them."""
     failed: int
     reused: int
     best: Trial | None
@@ -30,6 +34,10 @@ class Snapshot:
     """Seconds that the search has been active, over all runs."""
     left: float | None
     """Seconds that the rest will take at this run's pace; None until it can be told."""
+    confirmed: int = 0
+    """Confirmations that are over."""
+    confirmations: int = 0
+    """Confirmations there are; 0: it has not come to them."""
 
 
 class Progress(Protocol):
@@ -57,8 +65,11 @@ class Silent:
 class Scoreboard:
     """Running figures of a search; taking a change in costs as much as what changed."""
 
-    def __init__(self, maximum: int) -> None:
+    def __init__(self, maximum: int, objective: Objective | None = None, confirm: int = 0) -> None:
         self._maximum = maximum
+        self._confirm = confirm
+        self._repeats: dict[int, Phase] = {}
+        self._objective = objective or Objective()
         self._phases: dict[int, Phase] = {}
         self._counts = dict.fromkeys(Phase, 0)
         self._reused = 0
@@ -74,11 +85,15 @@ class Scoreboard:
             self._count(trial)
             if trial.observation is not None and trial.observation > self._numbered:
                 self._numbered = trial.observation
-                self._best = _better(self._best, trial)
+                if eligible(self._objective, trial):
+                    self._best = trial if self._best is None else min(self._best, trial, key=rank)
                 if trial.reward is not None:
                     self._rewards.append(trial.reward)
 
     def _count(self, trial: Trial) -> None:
+        if trial.confirm_of is not None:
+            self._repeats[trial.index] = trial.phase
+            return
         old = self._phases.get(trial.index)
         if old is not None:
             self._counts[old] -= 1
@@ -90,7 +105,11 @@ class Scoreboard:
 
     def begin(self) -> None:
         """This run begins here: its pace tells how long the rest takes."""
-        self._done_before = self._done
+        self._done_before = self._done + self._confirmed
+
+    @property
+    def _confirmed(self) -> int:
+        return sum(phase.terminal for phase in self._repeats.values())
 
     @property
     def _done(self) -> int:
@@ -99,12 +118,14 @@ class Scoreboard:
     def snapshot(self, *, entropy: float | None, elapsed: float, busy: float) -> Snapshot:
         """The figures now; ``elapsed`` is in seconds over all runs, ``busy`` since this run's first start."""
         done = self._done
-        fresh = done - (self._done_before or 0)
+        confirmed, repeats = self._confirmed, len(self._repeats)
+        fresh = done + confirmed - (self._done_before or 0)
         pace = busy / fresh if fresh else None
+        left = max(0, self._maximum - done) + max(self._confirm, repeats) - confirmed
         return Snapshot(
             done=done,
             maximum=self._maximum,
-            running=self._counts[Phase.RUNNING],
+            running=self._counts[Phase.RUNNING] + list(self._repeats.values()).count(Phase.RUNNING),
             failed=self._counts[Phase.FAILED],
             reused=self._reused,
             best=self._best,
@@ -112,15 +133,11 @@ class Scoreboard:
             moving_mean=sum(self._rewards) / len(self._rewards) if self._rewards else None,
             entropy=entropy,
             elapsed=elapsed,
-            left=None if pace is None else pace * (self._maximum - done),
+            left=None if pace is None else pace * left,
+            confirmed=confirmed,
+            confirmations=repeats,
         )
 
 
 def _order(trial: Trial) -> tuple[bool, int]:
     return (trial.observation is None, trial.index if trial.observation is None else trial.observation)
-
-
-def _better(best: Trial | None, trial: Trial) -> Trial | None:
-    if trial.reward is None or (best is not None and best.reward is not None and trial.reward <= best.reward):
-        return best
-    return trial

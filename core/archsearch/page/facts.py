@@ -75,7 +75,7 @@ class Facts:
     @cached_property
     def best(self) -> tuple[Trial, ...]:
         """The best distinct children, best first."""
-        return top(self.record.trials, TABLE)
+        return top(self.record.trials, TABLE, self.record.manifest.spec.objective)
 
     @property
     def metric(self) -> str:
@@ -118,7 +118,7 @@ class Facts:
     def rows(self) -> list[Row]:
         """The table of the best children."""
         sampled = times_sampled(self.record.trials)
-        return [self._row(rank, trial, sampled[trial.genotype] - 1) for rank, trial in enumerate(self.best, start=1)]
+        return [self._row(rank, trial, sampled[trial.network] - 1) for rank, trial in enumerate(self.best, start=1)]
 
     def _row(self, rank: int, trial: Trial, duplicates: int) -> Row:
         assert trial.reward is not None

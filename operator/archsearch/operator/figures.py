@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from archsearch.api import ArchitectureSearch
+from archsearch.api import ArchitectureSearch, Objective
 from archsearch.controller_contract import PolicyState
 from archsearch.engine.ledger import Ledger
 from archsearch.engine.model import Phase, Trial
@@ -18,14 +18,14 @@ Times = Mapping[tuple[int, int], tuple[int | None, int | None]]
 class Figures:
     """Counts, best children, GPU time and dead times, kept up at the cost of what changes."""
 
-    def __init__(self, metrics: Metrics, ref: SearchRef, gpus: float) -> None:
+    def __init__(self, metrics: Metrics, ref: SearchRef, gpus: float, objective: Objective) -> None:
         self._metrics = metrics
         self._ref = ref
         self._gpus = gpus
         self._dead = DeadTimes()
         self._last_reward: float | None = None
         self._last_observation = -1
-        self.scores = Scores(ref.name)
+        self.scores = Scores(ref.name, objective=objective)
         self.gpu_seconds = 0.0
         """GPU time of all attempts that have ended, in seconds."""
 

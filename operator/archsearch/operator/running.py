@@ -68,7 +68,7 @@ class Running:
             self._make_belongings,
         )
         self._attempts = Attempts(shared, ref, self._recording, self._resolved.trial_image)
-        self._figures = Figures(shared.metrics, ref, self._gpus)
+        self._figures = Figures(shared.metrics, ref, self._gpus, search.spec.objective)
         self._outcome: Outcome | None = outcome_of(known)
         self._forgiven = known.forgiven
         self._policy: PolicyState | None = None

@@ -1,13 +1,15 @@
-"""Running figures of a search: counts and the best children, at the cost of what has changed."""
+"""Running figures of a search: counts, the best children and the Pareto set, at the cost of what has changed."""
 
 from bisect import insort
 from collections import Counter
 from collections.abc import Iterable
 from typing import Literal
 
+from archsearch.api import Objective
 from archsearch.api.status import BEST, BestTrial, Counts
-from archsearch.engine.leaderboard import counted
+from archsearch.engine.leaderboard import counted, eligible, rank
 from archsearch.engine.model import Phase, Trial
+from archsearch.engine.pareto import Front
 from archsearch.engine.running import trial_name
 
 Place = Literal["pending", "running", "succeeded", "failed", "stopped", "uncounted"]
@@ -16,23 +18,28 @@ Place = Literal["pending", "running", "succeeded", "failed", "stopped", "uncount
 class Scores:
     """Counts and best children of a ledger; :meth:`take` whatever was put into it, as often as it changes."""
 
-    def __init__(self, search: str, trials: Iterable[Trial] = ()) -> None:
+    def __init__(self, search: str, trials: Iterable[Trial] = (), *, objective: Objective | None = None) -> None:
         self._search = search
+        self._objective = objective or Objective()
         self._places: dict[int, Place] = {}
         self._counts: Counter[Place] = Counter()
         self._reused = 0
         self._top: list[Trial] = []
         self._best: tuple[BestTrial, ...] = ()
+        self._front = Front(self._objective, size=BEST)
+        self._pareto: tuple[BestTrial, ...] = ()
         self.take(trials)
 
     def take(self, trials: Iterable[Trial]) -> None:
         """Take in new and changed trials."""
-        listed = False
-        for trial in trials:
+        changed, listed = tuple(trials), False
+        for trial in changed:
             self._count(trial)
             listed |= self._list(trial)
         if listed:
             self._best = tuple(self._told(trial) for trial in self._top)
+        if self._front.take(changed):
+            self._pareto = tuple(self._told(trial) for trial in self._front.members)
 
     def __len__(self) -> int:
         return len(self._places)
@@ -46,6 +53,11 @@ class Scores:
     def best(self) -> tuple[BestTrial, ...]:
         """The 25 best distinct children, as :func:`archsearch.engine.leaderboard.top` ranks them."""
         return self._best
+
+    @property
+    def pareto(self) -> tuple[BestTrial, ...]:
+        """The 25 children of the Pareto set with the highest rewards (:mod:`archsearch.engine.pareto`)."""
+        return self._pareto
 
     def counts(self, *, ended: bool) -> Counts:
         """Children by where they stand; they add up to all of them.
@@ -74,17 +86,17 @@ class Scores:
 
     def _list(self, trial: Trial) -> bool:
         """Put ``trial`` among the best if it belongs there. Ranks never fall: whoever drops out has no way back."""
-        if trial.reward is None or not counted(trial):
+        if not eligible(self._objective, trial):
             return False
         full = len(self._top) == BEST
-        if full and _rank(trial) >= _rank(self._top[-1]):
+        if full and rank(trial) >= rank(self._top[-1]):
             return False
-        like = next((known for known in self._top if known.genotype == trial.genotype), None)
+        like = next((known for known in self._top if known.network == trial.network), None)
         if like is not None:
-            if _rank(like) <= _rank(trial):
+            if rank(like) <= rank(trial):
                 return False
             self._top.remove(like)
-        insort(self._top, trial, key=_rank)
+        insort(self._top, trial, key=rank)
         del self._top[BEST:]
         return True
 
@@ -92,11 +104,6 @@ class Scores:
         assert trial.reward is not None
         name = trial_name(self._search, trial.index)
         return BestTrial(trial=name, index=trial.index, reward=trial.reward, metrics=dict(trial.metrics))
-
-
-def _rank(trial: Trial) -> tuple[float, int]:
-    assert trial.reward is not None
-    return (-trial.reward, trial.index)
 
 
 def _place(trial: Trial) -> Place:

@@ -72,6 +72,7 @@ def status_of(view: View) -> SearchStatus:
         counts=counts,
         best=best,
         best_reward=best[0].reward if best else None,
+        pareto=view.scores.pareto,
         policy=view.previous.policy if view.policy is None else _policy(view.policy),
         resolved=view.resolved,
         gpu_seconds=round(view.gpu_seconds, 3),

@@ -76,7 +76,16 @@ def folder(tmp_path: Path) -> Path:
             observation=2,
             **good,
         ),
-        trial(3, (0, 1), reward=0.5, metrics={"accuracy": 0.5}, observation=3, phase=Phase.SUCCEEDED, reuse_of=0),
+        trial(
+            3,
+            (0, 1),
+            reward=0.5,
+            metrics={"accuracy": 0.5},
+            observation=3,
+            phase=Phase.SUCCEEDED,
+            reuse_of=0,
+            duplicate_of=0,
+        ),
     )
     state = PolicyState(strategy="reinforce", version=4, asked=4, hash="0123456789abcdef", entropy=0.5)
     with Store.create(tmp_path / "ledger.db", search, search.spec.strategy.resolved(), NOW, {"torch": "2"}) as store:
@@ -204,7 +213,7 @@ def test_show_gives_programs_everything_but_the_children(folder: Path, run: Run)
         "failed": 1,
         "stopped": 0,
         "reused": 1,
-        "duplicates": 0,
+        "duplicates": 1,
     }
     assert data["failures"] == {"ExitCode": 1}
     assert data["objective"]["direction"] == "Maximize"

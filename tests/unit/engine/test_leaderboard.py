@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archsearch.api import Direction
+from archsearch.api import Direction, Objective
 from archsearch.engine.leaderboard import (
     counts,
     mean,
@@ -18,6 +18,7 @@ from archsearch.engine.leaderboard import (
 from archsearch.engine.model import Phase, Trial
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+ANY = Objective()
 
 
 def trial(index: int, reward: float | None = None, genotype: tuple[int, ...] | None = None, **fields: object) -> Trial:
@@ -30,30 +31,31 @@ def trial(index: int, reward: float | None = None, genotype: tuple[int, ...] | N
 
 def test_best_children_come_by_reward_then_by_lowest_index():
     trials = [trial(0, 0.5), trial(1, 0.9), trial(2), trial(3, 0.9), trial(4, 0.7)]
-    assert [each.index for each in top(trials, 3)] == [1, 3, 4]
+    assert [each.index for each in top(trials, 3, ANY)] == [1, 3, 4]
 
 
-def test_a_genotype_appears_once_with_its_best_measurement():
-    trials = [trial(0, 0.5, (1, 1)), trial(1, 0.8, (1, 1)), trial(2, 0.6, (2, 2)), trial(3, 0.8, (1, 1), reuse_of=1)]
-    assert [each.index for each in top(trials, 9)] == [1, 2]
+def test_a_network_appears_once_with_its_best_measurement():
+    again = {"duplicate_of": 0}
+    trials = [trial(0, 0.5), trial(1, 0.8, **again), trial(2, 0.6), trial(3, 0.8, reuse_of=0, **again)]
+    assert [each.index for each in top(trials, 9, ANY)] == [1, 2]
 
 
 def test_failed_and_unfinished_children_have_no_rank():
     trials = [trial(0), trial(1, None, phase=Phase.RUNNING), trial(2, None, phase=Phase.STOPPED)]
-    assert top(trials, 5) == ()
+    assert top(trials, 5, ANY) == ()
 
 
 def test_what_ended_beyond_the_end_of_a_reproducible_search_counts_for_nothing():
     trials = [trial(0, 0.5), trial(1, 0.9, observation=None), trial(2, observation=None), trial(3, phase=Phase.STOPPED)]
-    assert [each.index for each in top(trials, 5)] == [0]
+    assert [each.index for each in top(trials, 5, ANY)] == [0]
     found = counts(trials)
     assert (found.succeeded, found.failed, found.stopped, found.uncounted, found.total) == (1, 0, 1, 2, 4)
 
 
 def test_top_of_none_is_empty_and_a_negative_count_is_refused():
-    assert top([trial(0, 1.0)], 0) == ()
+    assert top([trial(0, 1.0)], 0, ANY) == ()
     with pytest.raises(ValueError, match="k is -1; allowed: from 0"):
-        top([], -1)
+        top([], -1, ANY)
 
 
 def test_mean_leaves_out_what_is_unknown():
@@ -84,7 +86,7 @@ def test_counts_tell_trained_from_reused_and_both_from_retrained_duplicates():
     got = counts(trials)
     assert (got.succeeded, got.failed, got.running, got.pending, got.stopped) == (3, 2, 1, 1, 1)
     assert (got.reused, got.reused_succeeded, got.duplicates, got.trained, got.total) == (2, 1, 3, 2, 8)
-    assert times_sampled(trials)[(0,)] == 3
+    assert times_sampled(trials)[0] == 3
 
 
 def test_seconds_are_added_by_outcome_and_reuse_saves_those_of_its_source():
@@ -106,8 +108,14 @@ def test_best_bounds_every_value_and_means_stay_between_extremes(values, window)
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.none() | st.floats(0, 1))), st.integers(0, 8))
 def test_top_is_the_head_of_the_whole_ranking_without_repeats(children, k):
-    trials = [trial(index, reward, (token,)) for index, (token, reward) in enumerate(children)]
-    everyone = top(trials, len(trials))
-    assert top(trials, k) == everyone[:k]
+    first: dict[int, int] = {}
+    for index, (token, _) in enumerate(children):
+        first.setdefault(token, index)
+    trials = [
+        trial(index, reward, (token,), duplicate_of=None if first[token] == index else first[token])
+        for index, (token, reward) in enumerate(children)
+    ]
+    everyone = top(trials, len(trials), ANY)
+    assert top(trials, k, ANY) == everyone[:k]
     assert len({each.genotype for each in everyone}) == len(everyone)
     assert {each.genotype for each in everyone} == {each.genotype for each in trials if each.reward is not None}

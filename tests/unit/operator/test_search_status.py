@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from plans import NOW, manifest, trial
 
+from archsearch.api import Objective
 from archsearch.api.conditions import ConditionStatus, ConditionType
 from archsearch.api.status import Resolved, SearchStatus
 from archsearch.api.strategy import Strategy
@@ -205,10 +206,16 @@ def test_a_maximum_lowered_below_what_was_sampled_is_not_overshot() -> None:
 
 def test_the_best_are_those_of_the_leaderboard_whatever_the_order_they_came_in() -> None:
     trials = [
-        trial(index, reward=float(index * 37 % 101), genotype=(index % 40, 0), observation=index)
+        trial(
+            index,
+            reward=float(index * 37 % 101),
+            genotype=(index % 40, 0),
+            observation=index,
+            duplicate_of=index % 40 if index >= 40 else None,
+        )
         for index in range(400)
     ]
-    whole = leaderboard.top(trials, 25)
+    whole = leaderboard.top(trials, 25, Objective())
     for order in (trials, trials[::-1], trials[1::2] + trials[::2]):
         best = Scores("s", order).best
         assert [one.index for one in best] == [one.index for one in whole]

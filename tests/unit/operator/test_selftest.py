@@ -24,7 +24,10 @@ def test_the_good_search_is_good_and_the_wrong_one_wrong_for_its_two_spaces_alon
     assert check_manifest(json.dumps({**selftest.PROBE, **named}).encode(), "probe")[1] == ()
     errors = check_manifest(json.dumps({**selftest.WRONG, **named}).encode(), "wrong")[1]
     assert [error.path for error in errors] == ["spec.searchSpace"]
-    assert errors[0].message == "convolutional and choices are set together; set one only of: convolutional, choices"
+    assert (
+        errors[0].message
+        == "convolutional and choices are set together; set one only of: convolutional, recurrentCell, cell, choices"
+    )
 
 
 @pytest.mark.parametrize(

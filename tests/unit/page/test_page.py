@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 import pytest
 from ruamel.yaml import YAML
 
-from archsearch.api import Strategy
+from archsearch.api import Objective, Strategy
 from archsearch.engine.leaderboard import times_sampled, top
 from archsearch.engine.model import Outcome, Phase, Result
 from archsearch.engine.record import HumanBaseline, SearchRecord
@@ -80,7 +80,7 @@ def failed(record: SearchRecord, message: str = "out of memory") -> SearchRecord
 
 
 def test_the_table_has_the_record_s_numbers_of_the_best_25(convolutional_record, convolutional_html):
-    best = top(convolutional_record.trials, 25)
+    best = top(convolutional_record.trials, 25, Objective())
     header, *rows = Page(convolutional_html).tables[0]
     assert header[:5] == ["rank", "child", "reward", "accuracy", "testAccuracy"]
     assert len(rows) == len(best) == 25
@@ -93,18 +93,20 @@ def test_the_table_has_the_record_s_numbers_of_the_best_25(convolutional_record,
         assert row[header.index("policy version")] == str(trial.policy_version)
         assert row[header.index("parameters")] == f"{trial.metrics['parameters']:,.0f}"
         assert row[header.index("genotype")] == short_genotype(trial.genotype)
-        assert int(row[-1]) == sampled[trial.genotype] - 1
+        assert int(row[-1]) == sampled[trial.network] - 1
 
 
 def test_a_child_sampled_often_stands_once_and_says_how_often_it_came_again(choices_record, choices_html):
     rows = Page(choices_html).tables[0][1:]
     assert len({row[1] for row in rows}) == len(rows)
     sampled = times_sampled(choices_record.trials)
-    assert sum(int(row[-1]) for row in rows) == sum(sampled[t.genotype] - 1 for t in top(choices_record.trials, 25))
+    assert sum(int(row[-1]) for row in rows) == sum(
+        sampled[t.network] - 1 for t in top(choices_record.trials, 25, Objective())
+    )
 
 
 def test_the_story_names_the_best_child_and_warns_that_it_was_picked(convolutional_record, convolutional_html):
-    best = top(convolutional_record.trials, 1)[0]
+    best = top(convolutional_record.trials, 1, Objective())[0]
     text = Page(convolutional_html).text
     assert f"The best child, number {best.index}, reached a validation accuracy" in text
     gap = 100 * abs(best.metrics["accuracy"] - 0.958)
@@ -378,7 +380,9 @@ def test_every_space_has_a_page(record_maker, space):
     metric = "accuracy" if "convolutional" in space else "val_accuracy"
     record = record_maker(space, 9, objective={"metric": metric})
     html = render(record)
-    assert html.count('class="card"') == len(top(record.trials, 5)) + (record.human is not None)
+    assert html.count('class="card"') == len(top(record.trials, 5, record.manifest.spec.objective)) + (
+        record.human is not None
+    )
     assert build(record.manifest.spec.search_space).graph(record.trials[0].architecture).nodes
 
 
