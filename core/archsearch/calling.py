@@ -151,7 +151,7 @@ class Caller:
 
     async def _ask_whole(self, client: ControllerClient, ledger: Ledger) -> None:
         state = await client.policy()
-        if (state.version, state.asked) != (ledger.taught, len(ledger)):
+        if (state.version, state.asked) != (ledger.taught, ledger.asked):
             self.proposals.clear()
             await client.replay(ledger.log(complete=True))
             state = await client.policy()

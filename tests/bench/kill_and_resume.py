@@ -62,7 +62,7 @@ MANIFEST = """
           - {{name: b, values: [0, 1, 2]}}
           - {{name: c, values: [0, 1, 2]}}
           - {{name: d, values: [0, 1, 2]}}
-      trials: {{max: {children}, parallelism: 2, reproducible: true, retries: 100, maxFailed: {max_failed}}}
+      trials: {{max: {children}, parallelism: 2, reproducible: true, retries: 100, maxFailed: {max_failed}, confirm: 2}}
       trial:
         task: {{custom: {{seconds: {seconds}}}}}
         command: [{python}, child.py]
@@ -123,7 +123,7 @@ def fingerprint(folder: Path) -> dict[str, Any]:
     """Everything that must not depend on when the search was killed."""
     record = load_record(folder)
     trials = [
-        (t.index, t.genotype, t.policy_version, t.phase.value, t.reward, t.observation, t.reuse_of)
+        (t.index, t.genotype, t.policy_version, t.phase.value, t.reward, t.observation, t.reuse_of, t.confirm_of)
         for t in record.trials
     ]
     assert record.outcome is not None

@@ -39,6 +39,7 @@ class Display(SearchProgress, Protocol):
 def facts(snapshot: Snapshot, metric: str) -> list[str]:
     """What is told besides the number of children and the times, in the order of interest."""
     told = [f"{snapshot.running} running"]
+    told += [f"{snapshot.confirmed} of {snapshot.confirmations} confirmed"] if snapshot.confirmations else []
     told += [f"{snapshot.failed} failed"] if snapshot.failed else []
     told += [f"{snapshot.reused} reused"] if snapshot.reused else []
     if snapshot.best is not None:
@@ -60,7 +61,8 @@ def times(snapshot: Snapshot, deadline: float | None) -> list[str]:
 
 def _total(snapshot: Snapshot) -> int:
     """The children there will be: more than the maximum where it was lowered below what had been sampled."""
-    return max(snapshot.maximum, snapshot.done + snapshot.running)
+    children = snapshot.running if not snapshot.confirmations else 0
+    return max(snapshot.maximum, snapshot.done + children)
 
 
 class Bar:
@@ -145,10 +147,11 @@ class Lines:
         """Print a line if a child has ended, and the last line is old enough or the search is at its end."""
         now = self._clock()
         recent = self._last is not None and now - self._last < LINE_SECONDS
-        last = snapshot.done >= snapshot.maximum
-        if self._quiet or snapshot.done == self._shown or (recent and not last):
+        over = snapshot.done + snapshot.confirmed
+        last = snapshot.done >= snapshot.maximum and snapshot.confirmed == snapshot.confirmations
+        if self._quiet or over == self._shown or (recent and not last):
             return
-        self._last, self._shown = now, snapshot.done
+        self._last, self._shown = now, over
         told = [f"{snapshot.done}/{_total(snapshot)} children", *facts(snapshot, self._metric)]
         self._console.print(Text(", ".join(told + times(snapshot, self._deadline))), soft_wrap=True)
 

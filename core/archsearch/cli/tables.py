@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from rich.table import Table
 
-from archsearch.engine.model import Trial
+from archsearch.engine.model import Confirmed, Trial
 from archsearch.engine.record import SearchRecord
 from archsearch.report_parsing import printable
 
@@ -81,6 +81,10 @@ def note(trial: Trial) -> str:
         parts.append(f"reuses {trial.reuse_of}")
     elif trial.duplicate_of is not None:
         parts.append(f"again {trial.duplicate_of}")
+    if trial.confirm_of is not None:
+        parts.append(f"confirms {trial.confirm_of}")
+    if isinstance(trial, Confirmed):
+        parts.append(f"mean of {' and '.join(number(reward) for reward in trial.rewards)} ({trial.confirmed_by})")
     if trial.reason is not None:
         parts.append(f"{trial.reason}: {flat(trial.message)}" if trial.message else trial.reason)
     return "; ".join(parts)

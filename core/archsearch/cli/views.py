@@ -75,7 +75,7 @@ def search_view(
                 "reused": counts.reused,
                 "duplicates": counts.duplicates,
             },
-            "confirmations": asked_again(counts.confirmations) if counts.confirmations.total else None,
+            "confirmations": _confirmations(counts.confirmations) if counts.confirmations.total else None,
             "failures": failures(record),
             "best": trial_view(record, best[0]) if best else None,
             "human": None if record.human is None else _human(record.human),
@@ -90,7 +90,7 @@ def search_view(
     )
 
 
-def asked_again(confirmations: leaderboard.Confirmations) -> dict[str, int]:
+def _confirmations(confirmations: leaderboard.Confirmations) -> dict[str, int]:
     """Further trainings of the best children by where they stand."""
     return {
         "underWay": confirmations.under_way,

@@ -15,6 +15,7 @@ class Audit:
     """What an audit found."""
 
     children: int
+    """Children that were derived; confirmations are none, nobody was asked for them."""
     observations: int
     mismatches: tuple[Mismatch, ...]
     """Children that the policy would not have proposed, in order."""
@@ -41,9 +42,9 @@ async def audit(record: SearchRecord) -> Audit:
         write_config(config, record.manifest.metadata.name, spec.search_space, record.strategy, spec.seed)
         state, mismatches = await derive(config, log, ledger, verify=True)
     return Audit(
-        children=len(ledger),
+        children=ledger.asked,
         observations=ledger.taught,
-        mismatches=mismatches,
+        mismatches=tuple(one.model_copy(update={"index": ledger.index_of(one.index)}) for one in mismatches),
         derived_hash=state.hash,
         stored_hash=_stored(record, state),
     )

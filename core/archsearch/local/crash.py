@@ -15,6 +15,7 @@ KINDS = (
     "create",
     "amend",
     "propose",
+    "confirm",
     "start",
     "end",
     "number",
@@ -25,9 +26,9 @@ KINDS = (
     "page",
     "finish",
 )
-"""Kinds of durable writes: a new ledger, an edited manifest or a reopened search, a new trial, the start of an attempt,
-the end of a trial, its observation number, a state of the policy, the outcome, the human baseline, best/, the page, the
-mark that all is done."""
+"""Kinds of durable writes: a new ledger, an edited manifest or a reopened search, a new child, the confirmations of the
+best, the start of an attempt, the end of a trial, its observation number, a state of the policy, the outcome, the human
+baseline, best/, the page, the mark that all is done."""
 
 _passed: Counter[str] = Counter()
 

@@ -73,7 +73,7 @@ class Recorder:
         self._store.write(kinds=("policy",), policy=(state,), active_seconds=self._active_seconds())
 
     def _is_whole(self, state: PolicyState) -> bool:
-        return state.version == self._ledger.taught and state.asked == len(self._ledger)
+        return state.version == self._ledger.taught and state.asked == self._ledger.asked
 
     def _new_states(self) -> list[PolicyState]:
         states, self._controller.caller.states = self._controller.caller.states, []

@@ -12,8 +12,12 @@ from archsearch.local.refusals import MachineError, database_remedy, refusal
 APPLICATION_ID = 0x41534C31
 """Marks a SQLite file as a ledger of archsearch ("ASL1")."""
 
-SCHEMA_VERSION = 1
-"""Raised when an older archsearch would misread a table; newer files are refused. A column with a default may come."""
+SCHEMA_VERSION = 2
+"""Raised when an older archsearch would misread a table; newer files are refused. A column with a default may come.
+
+1: every trial is a child. 2: a trial may be a confirmation (``confirm_of``); a ledger of version 1 is brought to 2 as a
+run opens it, and its trials need no change.
+"""
 
 # What people want to query stands in generated columns: the JSON is the one truth, and the shell of SQLite reads both.
 SCHEMA = """
@@ -35,7 +39,8 @@ CREATE TABLE trials (
     payload TEXT NOT NULL CHECK (json_extract(payload, '$.index') = child),
     phase TEXT GENERATED ALWAYS AS (json_extract(payload, '$.phase')) VIRTUAL,
     reward REAL GENERATED ALWAYS AS (json_extract(payload, '$.reward')) VIRTUAL,
-    observation INTEGER GENERATED ALWAYS AS (json_extract(payload, '$.observation')) VIRTUAL
+    observation INTEGER GENERATED ALWAYS AS (json_extract(payload, '$.observation')) VIRTUAL,
+    confirm_of INTEGER GENERATED ALWAYS AS (json_extract(payload, '$.confirm_of')) VIRTUAL
 ) STRICT;
 CREATE UNIQUE INDEX trials_observation ON trials (observation) WHERE observation IS NOT NULL;
 CREATE TABLE policy (version INTEGER PRIMARY KEY, payload TEXT NOT NULL) STRICT;
@@ -145,10 +150,19 @@ def _connection(uri: str) -> sqlite3.Connection:
 
 
 def _add_columns(database: sqlite3.Connection) -> None:
-    """Bring a ledger of an earlier archsearch up to date."""
-    there = {row["name"] for row in database.execute("PRAGMA table_info(search)")}
-    if "forgiven" not in there:
+    """Bring a ledger of an earlier archsearch up to date; a kill between two steps leaves one that is done again."""
+    if "forgiven" not in _columns(database, "search"):
         database.execute("ALTER TABLE search ADD COLUMN forgiven INTEGER NOT NULL DEFAULT 0")
+    if "confirm_of" not in _columns(database, "trials"):
+        column = "confirm_of INTEGER GENERATED ALWAYS AS (json_extract(payload, '$.confirm_of')) VIRTUAL"
+        database.execute(f"ALTER TABLE trials ADD COLUMN {column}")
+    (version,) = database.execute("PRAGMA user_version").fetchone()
+    if version < SCHEMA_VERSION:
+        database.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def _columns(database: sqlite3.Connection, table: str) -> set[str]:
+    return {row["name"] for row in database.execute(f"PRAGMA table_xinfo({table})")}
 
 
 def _check(database: sqlite3.Connection, path: Path, *, thorough: bool) -> None:

@@ -6,10 +6,11 @@ from archsearch.engine.model import Plan
 
 def kinds_of(plan: Plan, ledger: Ledger) -> list[str]:
     """What a plan's transaction writes, as the crash points name it."""
-    new = any(trial.index >= len(ledger) for trial in plan.trials)
+    new = [trial.confirm_of is not None for trial in plan.trials if trial.index >= len(ledger)]
     old = [(ledger[trial.index], trial) for trial in plan.trials if trial.index < len(ledger)]
     kinds = {
-        "propose": new,
+        "propose": not all(new),
+        "confirm": any(new),
         "start": bool(plan.starts),
         "end": any(trial.phase.terminal and not before.phase.terminal for before, trial in old),
         "number": any(trial.observation != before.observation for before, trial in old),

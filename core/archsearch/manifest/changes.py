@@ -19,6 +19,7 @@ MUTABLE: tuple[Path, ...] = (
     ("spec", "trials", "maxFailed"),
     ("spec", "trials", "maxConsecutiveDuplicates"),
     ("spec", "trials", "retries"),
+    ("spec", "trials", "confirm"),
     ("spec", "trial", "podTemplate"),
     ("spec", "trial", "resources"),
     ("spec", "trial", "jobMetadata"),

@@ -102,7 +102,7 @@ def test_a_target_that_is_reached_is_confirmed_too_and_running_children_stop_fir
     children = [*measured(0.95), trial(1, Phase.RUNNING)]
     running = Attempt(1, 1, AttemptState.RUNNING)
     made = plan(search, children, attempts=(running,))
-    assert ([stop.index for stop in made.stops], made.trials, made.starts) == ([1], (), [])
+    assert ([stop.index for stop in made.stops], made.trials, made.starts) == ([1], (), ())
     stopped = exited(-15, reason="SearchEnded")
     made = plan(search, children, attempts=(replace(stopped, index=1),))
     assert [(one.index, one.phase, one.confirm_of) for one in made.trials] == [

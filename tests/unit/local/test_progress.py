@@ -58,3 +58,18 @@ def test_reused_children_are_counted_once(trial: Make) -> None:
     board.take((trial(0), waiting))
     board.take((trial(1, reuse_of=0),))
     assert figures(board).reused == 1
+
+
+def test_confirmations_are_shown_beside_the_children_and_their_time_is_foreseen(trial: Make) -> None:
+    board = Scoreboard(2, confirm=2)
+    board.take((trial(0),))
+    board.begin()
+    board.take((trial(1),))
+    assert figures(board, busy=10.0).left == 20.0
+    waiting = trial(3, phase=Phase.RUNNING, reward=None, observation=None, confirm_of=0)
+    board.take((trial(2, reward=9.0, observation=None, confirm_of=1), waiting))
+    now = figures(board, busy=20.0)
+    assert (now.done, now.maximum, now.running, now.confirmed, now.confirmations) == (2, 2, 1, 1, 2)
+    assert now.left == 10.0
+    assert now.best is not None
+    assert now.best.index == 1

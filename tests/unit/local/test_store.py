@@ -156,6 +156,28 @@ def test_a_newer_ledger_is_refused(store: Store, tmp_path: Path) -> None:
         Store(tmp_path / "ledger.db")
 
 
+def test_a_ledger_from_before_confirmations_is_brought_up_to_date_as_a_run_opens_it(
+    store: Store, tmp_path: Path, trial: Make
+) -> None:
+    store.write(kinds=(), trials=(trial(0),))
+    store.close()
+    database = sqlite3.connect(tmp_path / "ledger.db")
+    database.execute("ALTER TABLE trials DROP COLUMN confirm_of")
+    database.execute("UPDATE trials SET payload = json_remove(payload, '$.confirm_of', '$.ask')")
+    database.execute("PRAGMA user_version = 1")
+    database.commit()
+    with Store(tmp_path / "ledger.db", readonly=True) as old:
+        assert old.trials() == (trial(0),)
+    assert database.execute("PRAGMA user_version").fetchone() == (1,)
+    repeat = trial(1, confirm_of=0, observation=None)
+    with Store(tmp_path / "ledger.db") as opened:
+        opened.write(kinds=(), trials=(repeat,))
+        assert opened.trials() == (trial(0), repeat)
+    assert database.execute("PRAGMA user_version").fetchone() == (2,)
+    assert database.execute("SELECT child FROM trials WHERE confirm_of = 0").fetchall() == [(1,)]
+    database.close()
+
+
 def test_a_truncated_ledger_is_refused(store: Store, tmp_path: Path, trial: Make) -> None:
     store.write(kinds=(), trials=[trial(index, message="x" * 3000) for index in range(50)])
     store.close()

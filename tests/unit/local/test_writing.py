@@ -23,11 +23,14 @@ def test_each_kind_of_write_has_its_name(trial: Make) -> None:
     running = trial(0, phase=Phase.RUNNING, reward=None, observation=None)
     again = trial(0, phase=Phase.PENDING, reward=None, observation=None)
     ended = trial(0, observation=None)
+    repeat = trial(1, genotype=trial(0).genotype, phase=Phase.PENDING, reward=None, observation=None, confirm_of=0)
     outcome = Outcome(Result.SUCCEEDED, "MaxTrialsReached", "")
     for plan, before, kinds in (
         (Plan(), [running], []),
         (Plan(trials=(running,)), [], ["propose"]),
         (Plan(trials=(running,), starts=(Start(0, 1, GIVEN),)), [], ["propose", "start"]),
+        (Plan(trials=(repeat,)), [trial(0)], ["confirm"]),
+        (Plan(trials=(trial(0), repeat)), [ended], ["confirm", "number"]),
         (Plan(trials=(ended,)), [running], ["end"]),
         (Plan(trials=(again,)), [running], ["end"]),
         (Plan(trials=(trial(0),)), [ended], ["number"]),
