@@ -23,10 +23,12 @@ from archsearch.space.cell_picture import cell_graphs
 from archsearch.space.choices import Choices
 from archsearch.space.convolutional import Convolutional
 from archsearch.space.human import human_baseline
+from archsearch.space.published import PUBLISHED
 from archsearch.space.recurrent_cell import RecurrentCells
 from archsearch.space.sizes import FeatureSize, concatenated, feature_sizes
 
 __all__ = [
+    "PUBLISHED",
     "SPACES",
     "Anchor",
     "Architecture",

@@ -2,23 +2,24 @@
 
 Parts are numbered one after another. A part is ready when its inputs have their numbers; of those that are ready the
 smallest goes next, as its inputs (by number) and its label say. Ready parts that look the same differ at most in who
-reads them: colour refinement over the whole graph (Weisfeiler and Leman) tells them apart, and where it does not, each
-is tried and the smallest result is kept. A candidate is not followed when its first result has been seen: equal
-results show a symmetry that carries one candidate to another, so that both lead to the same results (as in McKay and
-Piperno, 1301.1493, section 2). So the form is exact, and the search stays small unless a graph is built to defeat
-colour refinement.
+reads them: colour refinement of the whole graph (Weisfeiler and Leman), in which the parts numbered so far have their
+own colours, tells them apart; where it does not, each is tried and the smallest result is kept. A candidate is not
+followed where some order that begins with it gives the same result as one that begins with a candidate before it: that
+shows a symmetry which carries one to the other, so that both lead to the same results (McKay and Piperno, 1301.1493,
+section 2). So the form is exact, and the search stays small unless a graph is built to defeat colour refinement.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from heapq import heapify, heappop, heappush
 
 Key = tuple[tuple[tuple[int, int], ...], tuple[int, ...]]
 """A part by number: its inputs as (source, edge), ascending, and its label."""
 
 Sign = tuple[int, tuple[tuple[int, ...], ...], tuple[tuple[int, ...], ...]]
 """What colours a part: its colour so far, its inputs, its readers."""
+
+_NONE = -1
+"""The number of a part that has none yet."""
 
 
 @dataclass(frozen=True)
@@ -56,49 +57,62 @@ class _Numbering:
 
     def smallest(self) -> tuple[Key, ...]:
         """The smallest result of all orders that the rules leave."""
-        results = self._results(_State(self._parts, self._outside, self._readers))
-        return min(results)
+        return self._best(_State(self._parts, self._outside, self._readers))
 
-    def _results(self, state: "_State") -> list[tuple[Key, ...]]:
-        """Some results from ``state`` on, the smallest among them."""
+    def _best(self, state: "_State") -> tuple[Key, ...]:
+        """The smallest result from ``state`` on, which is used up."""
         tied = self._advance(state)
         if not tied:
-            return [tuple(state.keys)]
+            return tuple(state.keys)
         results: list[tuple[Key, ...]] = []
         seen: set[tuple[Key, ...]] = set()
         for place in tied:
-            if results and self._first_result(state.after(place)) in seen:
-                continue
-            results.extend(self._results(state.after(place)))
-            seen.update(results)
-        return results
+            shown = set()
+            for some in (self._quick, self._thorough):
+                shown.add(some(state.after(place)))
+                if shown & seen:
+                    break
+            else:
+                results.append(self._best(state.after(place)))
+            seen |= shown
+        return min(results)
+
+    def _quick(self, state: "_State") -> tuple[Key, ...]:
+        """Some result from ``state`` on, by the colours that it has."""
+        while state.ready:
+            state.place(min(state.smallest(), key=state.colours.__getitem__))
+        return tuple(state.keys)
+
+    def _thorough(self, state: "_State") -> tuple[Key, ...]:
+        """Some result from ``state`` on, by colours that are refined after every choice."""
+        while tied := self._advance(state):
+            state.choose(tied[0])
+        return tuple(state.keys)
 
     def _advance(self, state: "_State") -> list[int]:
-        """Place parts until several look the same; those, or nothing at the end."""
+        """Place parts until several cannot be told apart: those; nothing at the end."""
         while state.ready:
-            tied = self._told_apart(state.smallest())
+            tied = state.smallest()
+            if len(tied) > 1:
+                if state.chosen:
+                    state.colours, state.chosen = self._colours(state), False
+                tied = self._told_apart(tied, state.colours)
             if len(tied) > 1:
                 return tied
             state.place(tied[0])
         return []
 
-    def _first_result(self, state: "_State") -> tuple[Key, ...]:
-        while tied := self._advance(state):
-            state.place(tied[0])
-        return tuple(state.keys)
-
-    def _told_apart(self, tied: list[int]) -> list[int]:
+    def _told_apart(self, tied: list[int], colours: Sequence[int]) -> list[int]:
         """Of parts with equal inputs and labels, those of the first colour; of those with the same readers, one."""
-        if len(tied) == 1:
-            return tied
-        first = min(self._colours[place] for place in tied)
-        distinct = {tuple(sorted(self._readers[place])): place for place in tied if self._colours[place] == first}
+        first = min(colours[place] for place in tied)
+        distinct = {tuple(sorted(self._readers[place])): place for place in tied if colours[place] == first}
         return list(distinct.values())
 
-    @cached_property
-    def _colours(self) -> list[int]:
-        """A number for each part that depends on the graph alone, not on the order of the parts."""
-        colours, classes = _ranks([(0, (part.label,), ()) for part in self._parts]), 0
+    def _colours(self, state: "_State") -> list[int]:
+        """A number for each part that depends on the graph and on the parts placed alone, not on their order here."""
+        numbers = state.number[self._outside :]
+        colours = _ranks([(number, (part.label,), ()) for number, part in zip(numbers, self._parts, strict=True)])
+        classes = 0
         while len(set(colours)) > classes:
             classes = len(set(colours))
             colours = _ranks([self._sign(place, colours) for place in range(len(self._parts))])
@@ -119,46 +133,47 @@ class _State:
 
     def __init__(self, parts: Sequence[Part], outside: int, readers: Sequence[Sequence[tuple[int, int]]]) -> None:
         self._parts, self._outside, self._readers = parts, outside, readers
-        self._number: dict[int, int] = {source: source for source in range(outside)}
         self._missing = [sum(source >= outside for source, _ in part.inputs) for part in parts]
+        self.number = list(range(outside)) + [_NONE] * len(parts)
         self.keys: list[Key] = []
         self.ready = [(self._key(place), place) for place, missing in enumerate(self._missing) if not missing]
-        heapify(self.ready)
+        self.colours: Sequence[int] = ()
+        self.chosen = True
+        """Whether a part was chosen among several since ``colours`` were refined."""
 
     def after(self, place: int) -> "_State":
-        """A copy in which ``place``, one of those that are ready, is placed next."""
+        """A copy in which ``place`` was chosen."""
         copy = object.__new__(_State)
         copy._parts, copy._outside, copy._readers = self._parts, self._outside, self._readers
-        copy._number, copy._missing = dict(self._number), list(self._missing)
-        copy.keys, copy.ready = list(self.keys), list(self.ready)
-        copy.place(place)
+        copy._missing, copy.number = list(self._missing), list(self.number)
+        copy.keys, copy.ready, copy.colours = list(self.keys), list(self.ready), self.colours
+        copy.choose(place)
         return copy
 
     def smallest(self) -> list[int]:
         """The ready parts that look like the smallest one."""
-        first = self.ready[0][0]
-        if not any(key == first for key, _ in self.ready[1:3]):
-            return [self.ready[0][1]]
+        first = min(self.ready)[0]
         return [place for key, place in self.ready if key == first]
 
+    def choose(self, place: int) -> None:
+        """Place one of several that look the same."""
+        self.place(place)
+        self.chosen = True
+
     def place(self, place: int) -> None:
-        """Give ``place``, one of the smallest that are ready, the next number."""
-        if self.ready[0][1] == place:
-            key, _ = heappop(self.ready)
-        else:
-            key = self.ready[0][0]
-            self.ready.remove((key, place))
-            heapify(self.ready)
+        """Give ``place``, which is ready, the next number."""
+        at = next(at for at, (_, ready) in enumerate(self.ready) if ready == place)
+        key, _ = self.ready.pop(at)
+        self.number[self._outside + place] = self._outside + len(self.keys)
         self.keys.append(key)
-        self._number[self._outside + place] = self._outside + len(self.keys) - 1
         for reader, _ in self._readers[place]:
             self._missing[reader] -= 1
             if not self._missing[reader]:
-                heappush(self.ready, (self._key(reader), reader))
+                self.ready.append((self._key(reader), reader))
 
     def _key(self, place: int) -> Key:
-        part = self._parts[place]
-        return tuple(sorted((self._number[source], edge) for source, edge in part.inputs)), part.label
+        part, number = self._parts[place], self.number
+        return tuple(sorted([(number[source], edge) for source, edge in part.inputs])), part.label
 
 
 def _ranks(signs: Sequence[Sign]) -> list[int]:

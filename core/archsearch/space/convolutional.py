@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from archsearch.api.space import ConvolutionalSpace
 from archsearch.space.base import Anchor, Architecture, Decision, Genotype, GenotypeError, Graph
+from archsearch.space.canonical import Part, canonical
 from archsearch.space.network import IMAGE, KIND, LAYER_NUMBERS, Layer, Network, read_network
 from archsearch.space.picture import network_graph
 from archsearch.space.product import ProductSpace
@@ -11,6 +12,14 @@ from archsearch.space.reading import shown
 from archsearch.space.sizes import FeatureSize, concatenated, feature_sizes
 
 __all__ = ["Convolutional", "FeatureSize", "concatenated", "feature_sizes", "network_graph", "read_network"]
+
+_MUTATIONS = {
+    "filterHeight": "filterSize",
+    "filterWidth": "filterSize",
+    "strideHeight": "alterStride",
+    "strideWidth": "alterStride",
+    "filters": "alterNumberOfChannels",
+}
 
 
 class Convolutional(ProductSpace):
@@ -88,6 +97,39 @@ class Convolutional(ProductSpace):
             GenotypeError: ``architecture`` is not a convolutional architecture.
         """
         return network_graph(architecture)
+
+    def canonical(self, genotype: Sequence[int]) -> Genotype:
+        """The one genotype of all whose layers differ only in their order.
+
+        Layers that do not feed one another may stand in any order, and inputs are concatenated: another order of theirs
+        is another order of the weights that read them. Without skip connections all orders differ.
+        Raises GenotypeError.
+        """
+        self.check(genotype)
+        if not self._settings.skip_connections:
+            return tuple(genotype)
+        tokens: list[int] = []
+        parts = canonical(list(self._parts(genotype)), outside=1)
+        for number, part in enumerate(parts, start=1):
+            read = {source for source, _ in part.inputs}
+            tokens += [*part.label, *(int(source in read) for source in range(1, number))]
+        return tuple(tokens)
+
+    def mutation(self, decision: Decision, token: int) -> str:
+        """Those of 1703.01041, section 3.2, that leave the depth as it is: it follows the schedule here.
+
+        ``filterSize``, ``alterStride``, ``alterNumberOfChannels``; ``addSkip`` or ``removeSkip`` as the skip is now.
+        """
+        if decision.anchor is not None:
+            return "removeSkip" if token else "addSkip"
+        return _MUTATIONS[decision.kind]
+
+    def _parts(self, genotype: Sequence[int]) -> Iterator[Part]:
+        """The layers of ``genotype``; source 0 is the image."""
+        tokens = iter(genotype)
+        for number in range(1, self._depth(len(genotype)) + 1):
+            label = tuple(next(tokens) for _ in LAYER_NUMBERS)
+            yield Part(label, tuple((source, 0) for source in self._read_inputs(number, tokens)))
 
     def _layer_decisions(self, number: int) -> Iterator[Decision]:
         for name, options in self._options.items():
