@@ -71,23 +71,26 @@ class Job:
     seed: int
     children: int
     in_flight: int
-    label: str = ""
 
     @property
     def key(self) -> tuple[str, str, int, int]:
         """Under which a result is kept."""
-        return self.problem, self.strategy + self.label, self.in_flight, self.seed
+        return self.problem, self.strategy, self.in_flight, self.seed
 
 
 def maker(name: str) -> Maker:
-    """``random``, ``reinforce:Paper``, ``default``, ``modelBased{JSON of its settings}``, or a peer's name."""
-    if name in PEERS:
-        return PEERS[name]
-    kind, brace, rest = name.partition("{")
+    """``random``, ``reinforce:Paper``, ``default``, ``modelBased{JSON of its settings}``, or a peer's name.
+
+    What follows an ``@`` is a mark of the caller's own: it tells results of different code apart.
+    """
+    text = name.partition("@")[0]
+    if text in PEERS:
+        return PEERS[text]
+    kind, brace, rest = text.partition("{")
     if brace:
         spec = Strategy.model_validate_json(json.dumps({kind: json.loads(brace + rest)}))
     else:
-        (spec,) = parse_strategies(name).values()
+        (spec,) = parse_strategies(text).values()
     return lambda space, seed: make(spec, space, seed)
 
 
@@ -151,7 +154,7 @@ def run(job: Job) -> dict[str, Any]:
     silent = [Child(child.genotype, child.true, child.true, child.duplicate_of) for child in found]
     return {
         "problem": job.problem,
-        "strategy": job.strategy + job.label,
+        "strategy": job.strategy,
         "in_flight": job.in_flight,
         "seed": job.seed,
         "children": job.children,
@@ -217,7 +220,6 @@ def arguments(about: str) -> argparse.ArgumentParser:
     parser.add_argument("--children", type=int, default=300)
     parser.add_argument("--in-flight", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=1, help="processes")
-    parser.add_argument("--label", default="", help="kept with the strategy's name: tells variants of code apart")
     parser.add_argument("--out", type=Path, help="JSON lines to keep, and to go on with")
     return parser
 
@@ -227,7 +229,7 @@ def main() -> None:
     parser.add_argument("--problem", nargs="+", required=True, help="table:CSV, or FAMILY-NUMBER of synthetic.py")
     given = parser.parse_args()
     jobs = [
-        Job(problem, strategy, seed, given.children, given.in_flight, given.label)
+        Job(problem, strategy, seed, given.children, given.in_flight)
         for problem in given.problem
         for seed in given.seeds
         for strategy in given.strategy
@@ -235,8 +237,8 @@ def main() -> None:
     lines = list(measure(jobs, given.out, given.jobs))
     for problem in given.problem:
         for strategy in given.strategy:
-            own = [line for line in lines if (line["problem"], line["strategy"]) == (problem, strategy + given.label)]
-            print(problem, strategy + given.label, _told(own, given.children), flush=True)
+            own = [line for line in lines if (line["problem"], line["strategy"]) == (problem, strategy)]
+            print(problem, strategy, _told(own, given.children), flush=True)
 
 
 def _told(lines: Sequence[dict[str, Any]], children: int) -> str:
