@@ -212,6 +212,11 @@ def seeds(text: str) -> range:
     return range(int(first), int(end)) if end else range(int(first), int(first) + 1)
 
 
+def strategies(given: argparse.Namespace) -> list[str]:
+    """The strategies asked for, with the label where there is one."""
+    return [f"{name}@{given.label}" if given.label else name for name in given.strategy]
+
+
 def arguments(about: str) -> argparse.ArgumentParser:
     """The flags of every script that runs searches."""
     parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -220,6 +225,7 @@ def arguments(about: str) -> argparse.ArgumentParser:
     parser.add_argument("--children", type=int, default=300)
     parser.add_argument("--in-flight", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=1, help="processes")
+    parser.add_argument("--label", help="the same as @LABEL behind each strategy")
     parser.add_argument("--out", type=Path, help="JSON lines to keep, and to go on with")
     return parser
 
@@ -232,11 +238,11 @@ def main() -> None:
         Job(problem, strategy, seed, given.children, given.in_flight)
         for problem in given.problem
         for seed in given.seeds
-        for strategy in given.strategy
+        for strategy in strategies(given)
     ]
     lines = list(measure(jobs, given.out, given.jobs))
     for problem in given.problem:
-        for strategy in given.strategy:
+        for strategy in strategies(given):
             own = [line for line in lines if (line["problem"], line["strategy"]) == (problem, strategy)]
             print(problem, strategy, _told(own, given.children), flush=True)
 
