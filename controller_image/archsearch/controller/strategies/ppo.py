@@ -58,9 +58,13 @@ class Ppo(Recurrent):
         if observation.reward is None:
             self._asked.pop(index, None)
             self._drawn.pop(index, None)
-        elif index not in self._drawn:
-            self._asked.setdefault(index, self.spell(index, observation.genotype))
+        elif index not in self._drawn and index not in self._asked:
+            self.adopt(index, observation.genotype)
         super().observe(observation)
+
+    def script_of(self, observation: Observation) -> Script:
+        """As it was spelt at the ask, where that is still at hand: spelling is a tenth of what a child costs."""
+        return self._asked.get(observation.index) or super().script_of(observation)
 
     def hash(self) -> str:
         """SHA-256 over what the base class covers and what is known of children that have not been taught."""

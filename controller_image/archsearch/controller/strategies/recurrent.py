@@ -94,8 +94,7 @@ class Recurrent(ABC):
         if observation.reward is None:
             return
         advantage = self.baseline.advantage(observation.reward)
-        spelt = self.spell(observation.index, observation.genotype)
-        self._pending[observation.index] = Lesson(spelt, advantage)
+        self._pending[observation.index] = Lesson(self.script_of(observation), advantage)
         if len(self._pending) == self._batch:
             entropy = self.teach(self._pending)
             decisions = sum(_free(lesson.script) for lesson in self._pending.values())
@@ -129,6 +128,10 @@ class Recurrent(ABC):
     def spell(self, index: int, genotype: Genotype) -> Script:
         """Child ``index`` in steps of the policy."""
         return script(self._space, genotype, self._space.stage(index))
+
+    def script_of(self, observation: Observation) -> Script:
+        """The child that was observed, in steps of the policy."""
+        return self.spell(observation.index, observation.genotype)
 
     def descend(self, loss: Tensor) -> None:
         """One step of Adam against the gradient of ``loss``; none where nothing can be learned."""
