@@ -62,7 +62,7 @@ class RegularizedEvolutionStrategy(Model):
 class EvolutionStrategy(Model):
     """Large-scale evolution (1703.01041): of two random individuals the worse dies and the better has a child."""
 
-    population: int = Field(default=20, ge=2, le=100_000, json_schema_extra=unit("children"))
+    population: int = Field(default=10, ge=2, le=100_000, json_schema_extra=unit("children"))
     """Individuals alive; as many children are drawn uniformly first."""
 
     def resolved(self) -> Self:
