@@ -56,23 +56,27 @@ class Reward:
     For each cell, 0.7 times the mean over blocks of ``worth[deep][pair, combination]`` (``pair``: its two operations,
     unordered; ``deep``: whether it reads another block, so that what is good depends on the wiring), plus 0.2 times
     how close its depth is to 3 blocks, plus 0.1 times how close the number of blocks that make its output is to 2; the
-    reward is the mean of both cells. Worths are drawn once, uniform in [0, 0.8], and one of each table is put to 1:
-    the optimum is exactly 1, for a cell of depth 3 with 2 outputs whose blocks all have the best of their table.
+    reward is the mean of both cells. A worth is the mean of what either operation is worth alone (uniform in [0, 1])
+    plus half of what the two and their combination are worth together (likewise), each table scaled to [0, 1]. So the
+    optimum is exactly 1, for cells of depth 3 with 2 outputs whose blocks all have the best of their table.
     """
 
     def __init__(self, space: Space) -> None:
         self._space = space
         draws = np.random.default_rng(20)
         names = [operation.value for operation in CellOperation]
-        keys = [(*sorted(pair), how) for pair in combinations_with_replacement(names, 2) for how in ("add", "concat")]
+        pairs = list(combinations_with_replacement(sorted(names), 2))
         self._worth: dict[tuple[str, bool], dict[tuple[str, ...], float]] = {}
-        self.best: dict[tuple[str, bool], tuple[str, ...]] = {}
         for cell in ("normal", "reduction"):
             for deep in (False, True):
-                worth = dict(zip(keys, draws.uniform(0, 0.8, len(keys)), strict=True))
-                best = keys[int(draws.integers(len(keys)))]
-                self._worth[cell, deep] = {**worth, best: 1.0}
-                self.best[cell, deep] = best
+                alone = dict(zip(names, draws.uniform(size=len(names)), strict=True))
+                raw = {
+                    (*pair, how): (alone[pair[0]] + alone[pair[1]]) / 2 + draws.uniform() / 2
+                    for pair in pairs
+                    for how in ("add", "concat")
+                }
+                least, most = min(raw.values()), max(raw.values())
+                self._worth[cell, deep] = {key: (value - least) / (most - least) for key, value in raw.items()}
 
     def __call__(self, genotype: Genotype) -> float:
         architecture = self._space.decode(self._space.canonical(genotype))
@@ -96,7 +100,8 @@ class Reward:
         for name in ("normal", "reduction"):
             blocks = []
             for inputs in wiring:
-                *operations, combine = self.best[name, max(inputs) > 1]
+                worth = self._worth[name, max(inputs) > 1]
+                *operations, combine = max(worth, key=worth.__getitem__)
                 blocks.append({"inputs": inputs, "operations": operations, "combine": combine})
             cells[name] = {"blocks": blocks, "concat": [5, 6]}
         return {"kind": "cell", **cells}

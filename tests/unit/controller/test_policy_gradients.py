@@ -106,7 +106,7 @@ def loss(strategy: Taught, lessons: Sequence[Lesson]) -> torch.Tensor:
         return strategy.loss(lessons)[0]
     with torch.no_grad():
         drawn, _ = strategy.network.evaluate_decisions([lesson.script for lesson in lessons])
-    return strategy.loss(lessons, list(drawn.unbind()))[0]
+    return strategy.loss(lessons, drawn.unbind())[0]
 
 
 def slopes(strategy: Taught) -> torch.Tensor:

@@ -87,7 +87,7 @@ def test_every_decision_has_a_ratio_of_its_own() -> None:
 def test_a_ratio_that_would_overflow_gives_finite_numbers() -> None:
     strategy = policy(bandit(), entropy_weight=0.1)
     script = strategy.spell(0, (1,))
-    loss, _ = strategy.loss([Lesson(script, -1e9)], [torch.tensor([-1000.0])])
+    loss, *_ = strategy.loss([Lesson(script, -1e9)], [torch.tensor([-1000.0])])
     torch.autograd.backward(loss)
     assert torch.isfinite(loss)
     assert all(

@@ -2,7 +2,7 @@
 
 import hashlib
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -31,7 +31,7 @@ class Ppo(Recurrent):
     That denominator makes r the exact importance ratio of a decision, however many children are in flight: a child
     that was drawn long ago cannot push the policy further than ``clip`` away from the one that drew it. Parameters
     move only when a batch is full, so the children asked for since the last time are evaluated together, right before
-    they move: one more forward pass for each batch, and nothing to be done at an ask.
+    they move: at most one more forward pass for each batch, and nothing to be done at an ask.
     """
 
     name = "ppo"
@@ -77,38 +77,48 @@ class Ppo(Recurrent):
 
     def teach(self, batch: Mapping[int, Lesson]) -> float:
         """Some steps; the entropies before the first, in nats, added up."""
-        self._look()
-        lessons, drawn = list(batch.values()), [self._drawn.pop(index) for index in batch]
-        before: float | None = None
-        for _ in range(self._steps):
-            loss, entropy = self.loss(lessons, drawn)
-            self.descend(loss)
-            before = entropy if before is None else before
-        return before or 0.0
+        self._look(without=batch)
+        lessons, drawn = list(batch.values()), [self._drawn.pop(index, None) for index in batch]
+        loss, entropy, drawn = self.loss(lessons, drawn)
+        self.descend(loss)
+        for _ in range(self._steps - 1):
+            self.descend(self.loss(lessons, drawn)[0])
+        return entropy
 
-    def _look(self) -> None:
-        """Evaluate the children asked for since the policy moved last, under the policy as it stands."""
-        indices = list(self._asked)
-        for places in alike(list(self._asked.values())):
-            with torch.no_grad():
-                rows, _ = self.network.evaluate_decisions([self._asked[indices[place]] for place in places])
-            self._drawn.update(zip((indices[place] for place in places), rows.unbind(), strict=True))
-        self._asked = {}
+    def loss(
+        self, batch: Sequence[Lesson], drawn: Sequence[Tensor | None]
+    ) -> tuple[Tensor, float, list[Tensor | None]]:
+        """Minus the objective whose gradient is the step; the entropy of the batch in nats, added up; and ``drawn``.
 
-    def loss(self, batch: Sequence[Lesson], drawn: Sequence[Tensor]) -> tuple[Tensor, float]:
-        """Minus the objective whose gradient is the step; and the entropy of the batch in nats, added up.
-
-        ``drawn``: for each lesson, log-probabilities [D] of its decisions when the child was asked for.
+        ``drawn``: for each lesson, log-probabilities [D] of its decisions when the child was asked for; None: it was
+        asked for from the policy as it stands. What is given back has those filled in.
         """
         loss = torch.zeros(())
         entropy = 0.0
+        filled = list(drawn)
         for rows in alike([lesson.script for lesson in batch]):
             now, entropies = self.network.evaluate_decisions([batch[row].script for row in rows])
-            change = now - torch.stack([drawn[row] for row in rows])
-            ratio = change.clamp(max=LARGEST_LOG_RATIO).exp()
+            before = []
+            for row, own in zip(rows, now.detach(), strict=True):
+                known = drawn[row]
+                before.append(own if known is None else known)
+                filled[row] = before[-1]
+            ratio = (now - torch.stack(before)).clamp(max=LARGEST_LOG_RATIO).exp()
             advantages = torch.tensor([batch[row].advantage for row in rows]).unsqueeze(1)
             clipped = ratio.clamp(1 - self._clip, 1 + self._clip)
             gains = torch.minimum(ratio * advantages, clipped * advantages)
             loss = loss - (gains + self._entropy_weight * entropies).sum()
             entropy += float(entropies.detach().sum())
-        return loss / len(batch), entropy
+        return loss / len(batch), entropy, filled
+
+    def _look(self, without: Collection[int]) -> None:
+        """Evaluate the children asked for since the policy moved last, under the policy as it stands.
+
+        Those of the batch to be taught now are left out: the first of its steps evaluates them anyway.
+        """
+        indices = [index for index in self._asked if index not in without]
+        for places in alike([self._asked[index] for index in indices]):
+            with torch.no_grad():
+                rows, _ = self.network.evaluate_decisions([self._asked[indices[place]] for place in places])
+            self._drawn.update(zip((indices[place] for place in places), rows.unbind(), strict=True))
+        self._asked = {}
