@@ -212,7 +212,7 @@ def seeds(text: str) -> range:
     return range(int(first), int(end)) if end else range(int(first), int(first) + 1)
 
 
-def strategies(given: argparse.Namespace) -> list[str]:
+def labelled(given: argparse.Namespace) -> list[str]:
     """The strategies asked for, with the label where there is one."""
     return [f"{name}@{given.label}" if given.label else name for name in given.strategy]
 
@@ -238,11 +238,11 @@ def main() -> None:
         Job(problem, strategy, seed, given.children, given.in_flight)
         for problem in given.problem
         for seed in given.seeds
-        for strategy in strategies(given)
+        for strategy in labelled(given)
     ]
     lines = list(measure(jobs, given.out, given.jobs))
     for problem in given.problem:
-        for strategy in strategies(given):
+        for strategy in labelled(given):
             own = [line for line in lines if (line["problem"], line["strategy"]) == (problem, strategy)]
             print(problem, strategy, _told(own, given.children), flush=True)
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from offline import MARKS, Job, arguments, at, measure, seeds, strategies
+from offline import MARKS, Job, arguments, at, labelled, measure, seeds
 from synthetic import FAMILIES, problem_of
 
 from archsearch.controller.strategy import generator
@@ -137,11 +137,11 @@ def main() -> None:
         for seed in given.seeds
         for problems in groups.values()
         for problem in problems
-        for strategy in strategies(given)
+        for strategy in labelled(given)
     ]
     lines = list(measure(jobs, given.out, given.jobs))
     marks = [mark for mark in MARKS if mark < given.children] + [given.children]
-    text = report(lines, groups, strategies(given), marks)
+    text = report(lines, groups, labelled(given), marks)
     if given.markdown is not None:
         given.markdown.write_text(text + "\n")
     print(text)

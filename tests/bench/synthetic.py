@@ -11,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
+from cell_families import cells
 from factors import Array, Factor, highest, value
 
 from archsearch.api import Choice, SearchSpace
@@ -292,6 +293,12 @@ def paths(number: int) -> Problem:
     return Problem(f"paths-{number}", _space(options), lambda genotype: max(10.0, reward(genotype)), best)
 
 
+def cell(number: int) -> Problem:
+    """Cells of blocks (``searchSpace.cell``): 20 to 50 decisions, and many genotypes of each network."""
+    space, reward = cells(number)
+    return Problem(f"cell-{number}", space, lambda genotype: 50 + 30 * reward(genotype), 50 + 30 * reward.best())
+
+
 FAMILIES: Mapping[str, Callable[[int], Problem]] = MappingProxyType(
     {
         family.__name__: family
@@ -308,6 +315,7 @@ FAMILIES: Mapping[str, Callable[[int], Problem]] = MappingProxyType(
             ordinal,
             rugged,
             paths,
+            cell,
         )
     }
 )
