@@ -19,7 +19,7 @@ class ReinforcePreset(StrEnum):
 
 PRESETS: Mapping[ReinforcePreset, Mapping[str, Any]] = MappingProxyType(
     {
-        # Ours: tuned for hundreds of children, see docs/strategies.md for what was tried and on which seeds.
+        # Ours: tuned for hundreds of children, see docs/strategies/reinforce.md for what was tried and on which seeds.
         ReinforcePreset.FAST: MappingProxyType(
             {
                 "hidden_size": 35,
