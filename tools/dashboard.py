@@ -55,15 +55,16 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
         (
             Panel(
                 "Children over",
-                "Children that are over, by outcome, and those of them that took over an equal child's result.",
+                "Children that are over, by outcome, and those that took over an equal child's result; confirmations.",
                 (
                     (f"sum by (outcome) (archsearch_children_total{{{OF}}})", "{{outcome}}"),
                     (f"sum(archsearch_children_reused_total{{{OF}}})", "Reused"),
+                    (f"sum(archsearch_confirmations_total{{{OF}}})", "Confirmations"),
                 ),
             ),
             Panel(
                 "Children in training, and slots",
-                "Children being trained beside the number that may be; recorded children that wait.",
+                "Children being trained beside the number that may be; those that wait. Confirmations are among them.",
                 (
                     (f"sum(archsearch_children_running{{{OF}}})", "in training"),
                     (f"sum(archsearch_slots{{{OF}}})", "slots"),

@@ -15,7 +15,7 @@ Hash = Annotated[str, Field(max_length=128)]
 
 
 class Counts(Model):
-    """Children by where they stand; they add up to those sampled."""
+    """Children by where they stand; they add up to those sampled. Confirmations are counted apart, as trials."""
 
     pending: int = Field(default=0, ge=0, json_schema_extra=unit("children"))
     """Waiting for a slot, a retry, or another child's result."""
@@ -29,6 +29,12 @@ class Counts(Model):
     """Not over when the search ended."""
     reused: int = Field(default=0, ge=0, json_schema_extra=unit("children"))
     """Of all these, those that took over the result of an equal child."""
+    confirming: int = Field(default=0, ge=0, json_schema_extra=unit("trials"))
+    """Confirmations (trials.confirm) that are not over."""
+    confirmed: int = Field(default=0, ge=0, json_schema_extra=unit("trials"))
+    """Confirmations that have succeeded."""
+    unconfirmed: int = Field(default=0, ge=0, json_schema_extra=unit("trials"))
+    """Confirmations that have failed, or were not over when the search ended."""
 
 
 class BestTrial(Model):
@@ -37,11 +43,15 @@ class BestTrial(Model):
     trial: TrialName
     """Name of its ArchitectureTrial."""
     index: int = Field(ge=0)
-    """Its place in the order of asks."""
+    """Its place in the ledger."""
     reward: float
-    """Its reward."""
+    """Its reward; of a child that was confirmed, the mean of both trainings."""
     metrics: dict[MetricName, float] = Field(default={}, max_length=64)
-    """Everything that it reported."""
+    """Everything that it reported; of a child that was confirmed, means likewise."""
+    confirmed_by: int | None = Field(default=None, ge=0)
+    """Index of the trial that trained it once more; left out: it is not confirmed."""
+    rewards: tuple[float, ...] | None = Field(default=None, max_length=2)
+    """The rewards of both trainings, its own first; left out: it is not confirmed."""
 
 
 class PolicyStatus(Model):

@@ -29,7 +29,7 @@ class TrialSpec(Model):
     search_name: str = Field(min_length=1, max_length=46)
     """Name of the search, in the same namespace."""
     index: int = Field(ge=0, le=1_000_000)
-    """Its place in the order of asks, from 0, without gaps."""
+    """Its place in the ledger, from 0, without gaps."""
     genotype: tuple[Token, ...] = Field(max_length=MAX_TOKENS)
     """The tokens that the policy emitted."""
     architecture: dict[str, JsonValue] = Field(max_length=1024)
@@ -37,9 +37,13 @@ class TrialSpec(Model):
     sampled_by: SampledBy
     """The policy that sampled it."""
     duplicate_of: int | None = Field(default=None, ge=0)
-    """Lowest earlier index with the same genotype."""
+    """Lowest earlier index of the same network."""
     reuse_of: int | None = Field(default=None, ge=0)
     """The trial whose result this one takes over."""
+    confirm_of: int | None = Field(default=None, ge=0)
+    """The child that this trial trains once more with a fresh seed; left out: it is a child itself."""
+    ask: int | None = Field(default=None, ge=0)
+    """Its place in the order of asks, where confirmations lie before it; left out: its index."""
 
 
 class TrialStatus(Model):

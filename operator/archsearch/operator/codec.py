@@ -43,8 +43,13 @@ def trial_object(search_name: str, namespace: str, search_uid: str, trial: Trial
         "architecture": trial.architecture,
         "sampledBy": {"policyVersion": trial.policy_version, "logProbability": trial.log_probability},
     }
-    equal = {"duplicateOf": trial.duplicate_of, "reuseOf": trial.reuse_of}
-    spec |= {name: index for name, index in equal.items() if index is not None}
+    others = {
+        "duplicateOf": trial.duplicate_of,
+        "reuseOf": trial.reuse_of,
+        "confirmOf": trial.confirm_of,
+        "ask": trial.ask,
+    }
+    spec |= {name: index for name, index in others.items() if index is not None}
     return {
         "apiVersion": TRIAL.api_version,
         "kind": TRIAL.kind,
@@ -131,7 +136,9 @@ def read_trial(object: Object, space: Space) -> Trial:
     if name != trial_name(spec.search_name, spec.index):
         allowed = trial_name(spec.search_name, spec.index)
         raise LedgerObjectError(name, "metadata.name", f"{shown(name)} is not allowed; needs {allowed}")
-    architecture = _architecture(space, spec.genotype, spec.index, spec.architecture, name)
+    # The stage of a confirmation is that of the child that it repeats.
+    stage = space.stage(spec.index if spec.ask is None else spec.ask) if spec.confirm_of is None else None
+    architecture = _architecture(space, spec.genotype, stage, spec.architecture, name)
     return Trial(
         index=spec.index,
         genotype=spec.genotype,
@@ -141,6 +148,8 @@ def read_trial(object: Object, space: Space) -> Trial:
         created=_required_time(text(object, "metadata", "creationTimestamp"), name),
         duplicate_of=spec.duplicate_of,
         reuse_of=spec.reuse_of,
+        confirm_of=spec.confirm_of,
+        ask=spec.ask,
         **_how_it_went(status, name),
     )
 
@@ -158,8 +167,10 @@ def _validated(object: Object, name: str) -> ArchitectureTrial:
         raise LedgerObjectError(name, path, f"{first['msg']} (got {shown(first['input'])})") from error
 
 
-def _architecture(space: Space, genotype: Genotype, index: int, stored: Mapping[str, Any], name: str) -> dict[str, Any]:
-    problem = space.problem(genotype, space.stage(index))
+def _architecture(
+    space: Space, genotype: Genotype, stage: int | None, stored: Mapping[str, Any], name: str
+) -> dict[str, Any]:
+    problem = space.problem(genotype, stage)
     if problem is not None:
         raise LedgerObjectError(name, "spec.genotype", f"it is not of spec.searchSpace of this search: {problem}")
     try:

@@ -57,6 +57,8 @@ class Figures:
                 dead = self._dead.settled(attempt, *times.get(attempt, (None, None)))
                 if dead is not None:
                     self._metrics.dead_time(self._ref.namespace, self._ref.name, dead)
+        if any(trial.confirm_of is not None and trial.index not in before for trial in trials):
+            self._dead.idle()  # slots stood free until the last child had ended
         for trial in trials:
             if trial.phase is Phase.RUNNING:
                 self._dead.launched((trial.index, trial.attempts))
@@ -85,7 +87,7 @@ class Figures:
         self._metrics.observe_search(
             self._ref.namespace,
             self._ref.name,
-            counts=self.scores.counts(ended=over),
+            counts=self.scores.load(ended=over),
             best=self.scores.best[0].reward if self.scores.best else None,
             last=self._last_reward,
             policy=policy,

@@ -91,6 +91,10 @@ class DeadTimes:
             return None  # before its predecessor's exit: two nodes whose clocks differ
         return (started_ns - predecessor) / NANOSECONDS
 
+    def idle(self) -> None:
+        """The slots that are free now were free for want of work: what takes them has waited for nobody."""
+        self._exits.clear()
+
     def _trim(self) -> None:
         """No more exits than free slots: the slots of the oldest ones have been taken away, nobody waits for them."""
         while len(self._exits) > max(self._slots - len(self._predecessor), 0):

@@ -33,7 +33,7 @@ _WORK = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
 
 
 class ChildCounts(Protocol):
-    """Children by where they stand: the engine's and the status's counts alike."""
+    """Trials that are not over."""
 
     @property
     def pending(self) -> int:
@@ -76,11 +76,12 @@ class Metrics:
 
     def _make_progress(self) -> None:
         self._children = self._counter("children", "Children that are over.", ("outcome",))
+        self._repeats = self._counter("confirmations", "Confirmations of the best that are over.", ("outcome",))
         self._reused = self._counter("children_reused", "Children that took over the result of an equal child.")
-        self._pending = self._gauge("children_pending", "Children recorded and not started.")
-        self._running = self._gauge("children_running", "Children being trained.")
+        self._pending = self._gauge("children_pending", "Trials recorded and not started, confirmations too.")
+        self._running = self._gauge("children_running", "Trials under way, confirmations too.")
         self._slots = self._gauge("slots", "Children that may be trained at once now; 0 while suspended or ended.")
-        self._gpu_seconds = self._counter("gpu_seconds", "Time that children that are over held GPUs.", ("outcome",))
+        self._gpu_seconds = self._counter("gpu_seconds", "Time that trials that are over held GPUs.", ("outcome",))
         self._dead_time = self._histogram(
             "dead_time_seconds",
             "Time from a child's exit to the process start of the next in its slot.",
@@ -151,7 +152,7 @@ class Metrics:
         Args:
             namespace: of the search.
             search: its name.
-            counts: of its ledger.
+            counts: of the trials that are not over, confirmations among them.
             best: reward of the best child; None: there is none yet.
             last: reward that was taught last; None: none yet.
             policy: as the controller last said; None: it has not been reached, what was known stays.
@@ -169,13 +170,15 @@ class Metrics:
             _set(self._baseline, key, policy.baseline)
         for outcome in OUTCOMES:  # from the first pass on, so that the first failed child is an increase from 0
             self._children.labels(*key, outcome)
+            self._repeats.labels(*key, outcome)
             self._gpu_seconds.labels(*key, outcome)
         for counter in (self._reused, self._starts, self._replays):
             counter.labels(*key)
 
     def child_over(self, namespace: str, search: str, trial: Trial, gpu_seconds: float) -> None:
         """A terminal trial is in the ledger. Each index counts once, however often it is told: a loop that begins tells
-        of the whole ledger first, so that these counters are the ledger's totals and survive a restart.
+        of the whole ledger first, so that these counters are the ledger's totals and survive a restart. A confirmation
+        is no child: it counts as such, and its GPU time with that of the children.
 
         Args:
             namespace: of the search.
@@ -192,7 +195,8 @@ class Metrics:
         if trial.index in over:
             return
         over.add(trial.index)
-        self._children.labels(namespace, search, str(trial.phase)).inc()
+        counter = self._children if trial.confirm_of is None else self._repeats
+        counter.labels(namespace, search, str(trial.phase)).inc()
         self._gpu_seconds.labels(namespace, search, str(trial.phase)).inc(gpu_seconds)
         if trial.reuse_of is not None:
             self._reused.labels(namespace, search).inc()

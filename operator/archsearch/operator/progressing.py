@@ -11,6 +11,7 @@ from archsearch.operator.problems import Problem
 
 _KIND = ConditionType.PROGRESSING
 _TRAINING = "children are proposed and trained"
+_CONFIRMING = "the best children are trained once more, each with a fresh seed (trials.confirm)"
 _WAITING = "children are trained; no more are proposed until the controller answers"
 TROUBLE = "; but "
 """Stands in the message of a search that runs in spite of problems, before them."""
@@ -25,10 +26,12 @@ class Activity:
     sampled: int
     """Children in the ledger."""
     started: int
-    """Children that have an attempt: a Job, whose pod may still wait."""
+    """Trials that have an attempt: a Job, whose pod may still wait."""
     running: int
     """Trial containers that run."""
     controller_up: bool
+    confirming: bool = False
+    """Whether nothing but confirmations is under way."""
 
 
 def progressing(spec: SearchSpec, activity: Activity, problems: Sequence[Problem], outcome: Outcome | None) -> Wanted:
@@ -72,6 +75,8 @@ def _doing(spec: SearchSpec, activity: Activity) -> Wanted:
         if activity.started:
             return true(_KIND, "Draining", "trials.parallelism is 0: running children end, no more are started")
         return false(_KIND, "Drained", "trials.parallelism is 0: nothing runs; raise it to go on")
+    if activity.confirming:
+        return true(_KIND, "Confirming", _CONFIRMING)
     if activity.started or activity.running:
         return true(_KIND, "Running", _TRAINING if activity.controller_up else _WAITING)
     if not activity.sampled:

@@ -252,6 +252,8 @@ def _bare(trial: Trial) -> Trial:
         created=trial.created,
         duplicate_of=trial.duplicate_of,
         reuse_of=trial.reuse_of,
+        confirm_of=trial.confirm_of,
+        ask=trial.ask,
     )
 
 

@@ -111,7 +111,7 @@ class Running:
         spec = self.search.spec.model_copy(update={"suspend": False})
         ledger = self._recording.ledger
         facts = Facts(
-            controller=ControllerFact(ledger.taught, len(ledger)),
+            controller=ControllerFact(ledger.taught, ledger.asked),
             active_seconds=self._active.seconds,
             forgiven=self._forgiven,
         )
@@ -151,8 +151,8 @@ class Running:
 
     def _facts(self, seen: Seen) -> Facts:
         caller, ledger = self._controller.caller, self._recording.ledger
-        for index in [index for index in caller.proposals if index < len(ledger)]:
-            del caller.proposals[index]
+        for place in [place for place in caller.proposals if place < ledger.asked]:
+            del caller.proposals[place]
         return Facts(
             attempts=seen.attempts,
             controller=caller.fact,

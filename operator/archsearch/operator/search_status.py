@@ -118,7 +118,13 @@ def _conditions(view: View) -> tuple[Wanted, ...]:
         _ready(view.refused),
         progressing(
             view.search.spec,
-            Activity(len(view.scores), view.scores.running, view.running, view.controller_up),
+            Activity(
+                len(view.scores),
+                view.scores.running,
+                view.running,
+                view.controller_up,
+                confirming=view.scores.confirming,
+            ),
             view.problems,
             view.outcome,
         ),

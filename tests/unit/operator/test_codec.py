@@ -61,6 +61,8 @@ def trials(draw: st.DrawFn) -> Trial:
         created=CREATED,
         duplicate_of=draw(st.none() | counts),
         reuse_of=draw(st.none() | counts),
+        confirm_of=draw(st.none() | counts),
+        ask=draw(st.none() | counts),
         phase=phase,
         attempts=draw(counts),
         failures=draw(counts),

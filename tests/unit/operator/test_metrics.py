@@ -116,6 +116,14 @@ def test_children_count_by_outcome_with_the_time_they_held_gpus(metrics: Metrics
     assert value(metrics, "children_reused_total") == 1
 
 
+def test_confirmations_are_no_children_but_held_gpus_as_well(metrics: Metrics) -> None:
+    metrics.child_over(*KEY, plans.trial(0), 10.0)
+    metrics.child_over(*KEY, plans.trial(1, confirm_of=0, observation=None), 4.0)
+    assert value(metrics, "children_total", outcome="Succeeded") == 1
+    assert value(metrics, "confirmations_total", outcome="Succeeded") == 1
+    assert value(metrics, "gpu_seconds_total", outcome="Succeeded") == 14.0
+
+
 def test_a_child_counts_once_however_often_it_is_told(metrics: Metrics) -> None:
     for _ in range(3):
         metrics.child_over(*KEY, plans.trial(0, reuse_of=None), 10.0)

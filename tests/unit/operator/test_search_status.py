@@ -183,7 +183,7 @@ def test_counts_add_up_and_progress_says_how_many_are_over() -> None:
         trial(5, Phase.SUCCEEDED, observation=2, reuse_of=0),
     ]
     status = status_of(view(*trials))
-    counts = status.counts.model_dump()
+    counts = status.counts.model_dump(exclude={"confirming", "confirmed", "unconfirmed"})
     assert counts == {"pending": 1, "running": 1, "succeeded": 2, "failed": 1, "stopped": 1, "reused": 1}
     assert sum(counts.values()) - counts["reused"] == len(trials)
     assert status.progress == "4/10"
