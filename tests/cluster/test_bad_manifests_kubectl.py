@@ -46,13 +46,25 @@ WORD_FOR_WORD = {
     *("name_too_long", "reproducible_without_slots", "reward_does_not_fit_direction", "reward_of_no_kind"),
     *("reward_of_two_kinds", "space_of_no_kind", "space_of_two_kinds", "strategy_of_two_kinds"),
     *("tabular_rewards_the_test_part", "task_does_not_fit_space", "task_of_two_kinds"),
+    *("also_without_direction", "cells_that_the_task_does_not_build", "table_of_recurrent_cells"),
 }
 """Refused by CEL with the sentence of `archsearch validate`, without the guess at what was meant."""
 BUT_FOR_NUMBERS = {
+    "also_limit_better_than_target": "is not allowed; limit must not be better than target",
+    "also_metric_of_the_objective": "a metric of also counts already; every metric may count once",
+    "also_metric_of_the_test_part": "a metric of also is not allowed; the test part is measured and never a reward",
+    "also_metric_that_the_task_lacks": "a metric of also is not allowed; imageClassification reports accuracy, loss",
+    "also_metric_twice": "a metric of also counts already; every metric may count once",
+    "also_of_the_worst": "this would seek the worst loss; set a negative weight",
     "best_of_more_epochs_than_there_are": "is not allowed; there are fewer epochs to take the best of",
     "choice_names_twice": "one names two decisions; every name must be distinct",
     "convolutional_option_twice": "one stands twice in filters; every option must be distinct",
+    "cell_operation_twice": "one stands twice in operations; every option must be distinct",
     "depth_shrinks": "is not allowed; final must not be below initial",
+    "failure_better_than_any_loss": "no child's reward is above 0, so that to fail would be best; set it below 0",
+    "failure_better_than_success": "no child's reward is above 1, so that to fail would be best; set it below 1",
+    "recurrent_cell_base_no_power_of_two": "is not allowed; the tree needs a power of two: 2, 4, 8 or 16",
+    "sample_above_population": "is not allowed; sample must not be above population",
     "target_in_per_cent": "is not allowed; accuracy is a fraction of 1, needs a number from 0 to 1",
 }
 """Refused by CEL, whose messages can hold no number and no place in a list."""

@@ -67,27 +67,46 @@ class Constraint(StrEnum):
     HARD = "Hard"
 
 
+WEIGHT_OF_NOTHING = (
+    "0 is not allowed; the sign says whether less of the metric is better (negative) or more (positive); "
+    "constraint: Hard leaves every reward within the target as it is"
+)
+LIMIT_TOO_GOOD = "not allowed; limit must not be better than target"
+
+
 class Also(Model):
     """A further metric that counts: the reward is multiplied by (metric / target) ** weight (MnasNet, 1807.11626,
     section 3)."""
 
     metric: MetricName
     """Name of the metric, as trials report it; it must be positive."""
-    target: float = Field(gt=0, le=1e30, json_schema_extra=unit("as the metric"))
+    target: float = Field(gt=0, le=1e18, json_schema_extra=unit("as the metric"))
     """Value at which the reward is left as it is."""
     weight: float = Field(default=-0.07, ge=-100, le=100, json_schema_extra=unit("1"))
-    """Exponent: negative where less of the metric is better, positive where more is."""
+    """Exponent: negative where less of the metric is better, positive where more is; not 0."""
     constraint: Constraint = Constraint.SOFT
     """Soft multiplies on both sides of the target; Hard only beyond it, so that nothing is gained by staying below."""
-    limit: float | None = Field(default=None, gt=0, le=1e30, json_schema_extra=unit("as the metric"))
-    """A child beyond this value still teaches, but is never among the best; left out: no such bound."""
+    limit: float | None = Field(default=None, gt=0, le=1e18, json_schema_extra=unit("as the metric"))
+    """A child beyond this value (above it where less is better) still teaches, but is never among the best, reaches no
+    target and is in no Pareto set; left out: no such bound."""
+
+    @model_validator(mode="after")
+    def _has_a_direction(self) -> Self:
+        if self.weight == 0:
+            raise FieldError(("weight",), WEIGHT_OF_NOTHING, allowed=("negative", "positive"))
+        if self.limit is not None and (self.limit - self.target) * self.weight > 0:
+            better = "less" if self.weight < 0 else "more"
+            text = f"{self.limit:g} is {LIMIT_TOO_GOOD} ({self.target:g}), and {better} of {self.metric} is better"
+            raise FieldError(("limit",), text)
+        return self
 
 
 class Failure(Model):
     """What a failed child teaches."""
 
-    reward: float | None = None
-    """Reward that is taught for a child that failed by itself; left out: nothing is."""
+    reward: float | None = Field(default=None, ge=-1e18, le=1e18, json_schema_extra=unit("as the reward"))
+    """Reward that is taught for a child that failed by itself; left out: nothing is. It should be as bad as the worst
+    child, or worse."""
 
 
 class Objective(Model):
@@ -113,6 +132,16 @@ class Objective(Model):
         if self.reward is not None and self.reward.kind not in allowed:
             text = f"{self.reward.kind} does not fit direction {self.direction}; allowed: {', '.join(allowed)}"
             raise FieldError(("reward",), text, allowed=allowed)
+        return self
+
+    @model_validator(mode="after")
+    def _metrics_distinct(self) -> Self:
+        seen = [self.metric]
+        for place, also in enumerate(self.also):
+            if also.metric in seen:
+                text = f'"{also.metric}" counts already; every metric may count once'
+                raise FieldError(("also", place, "metric"), text, "Duplicate")
+            seen.append(also.metric)
         return self
 
     @property

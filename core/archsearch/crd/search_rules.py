@@ -7,7 +7,8 @@ What is left out here needs values of any type (options of ``choices``) or count
 from collections.abc import Iterable, Mapping
 
 from archsearch.api import schema as schemas
-from archsearch.api.objective import TRANSFORMS, Direction
+from archsearch.api.objective import LIMIT_TOO_GOOD, TRANSFORMS, WEIGHT_OF_NOTHING, Direction
+from archsearch.api.space import SearchSpace
 from archsearch.crd.rules import Rule, text, texts
 from archsearch.manifest.semantics import BETTER, METRICS, TEST_METRICS
 
@@ -36,6 +37,22 @@ def _names() -> tuple[str, ...]:
 def _fits(direction: Direction) -> str:
     others = [name for name in _names() if name not in TRANSFORMS[direction]]
     return "(" + " && ".join(f"!has(self.reward.{name})" for name in others) + ")"
+
+
+def _power_of_two() -> Rule:
+    return Rule(
+        "self.base in [2, 4, 8, 16]",
+        "is not allowed; the tree needs a power of two: 2, 4, 8 or 16",
+        field=".base",
+    )
+
+
+def _sample_fits() -> Rule:
+    return Rule(
+        "!has(self.sample) || !has(self.population) || self.sample <= self.population",
+        "is not allowed; sample must not be above population",
+        field=".sample",
+    )
 
 
 def _grows() -> Rule:
@@ -71,7 +88,11 @@ def _best_of_last() -> Rule:
 
 
 def _task_fits_space() -> Iterable[Rule]:
-    for task, space, other in ((_IMAGES, "convolutional", "choices"), ("tabular", "choices", "convolutional")):
+    fits = {_IMAGES: "convolutional", "tabular": "choices"}
+    spaces = [field.alias or name for name, field in SearchSpace.model_fields.items()]
+    for task, space, other in ((task, space, other) for task, space in fits.items() for other in spaces):
+        if other == space:
+            continue
         yield Rule(
             f"has(self.trial.command) || !has(self.trial.task.{task}) || !has(self.searchSpace.{other})",
             f"{task} trains children of searchSpace.{space}, not of searchSpace.{other}; "
@@ -102,6 +123,54 @@ def _metric() -> Iterable[Rule]:
         f"{quoted}{_IMAGES} reports {', '.join(known)}'",
         ".objective.metric",
     )
+
+
+def _further_metrics() -> Iterable[Rule]:
+    also, known = "self.objective.also", METRICS[_IMAGES]
+    of_test = f"one.metric.replace('_', '').lowerAscii() in {texts(TEST_METRICS)}"
+    unknown = f"!({of_test}) && !(one.metric in {texts(known)})"
+    words = "the test part is measured and never a reward, or it would be no test"
+    own = "has(self.trial.task.custom) || has(self.trial.command) || has(self.trial.image)"
+    yield _of_each(f"({own})", also, of_test, f" is not allowed; {words}")
+    yield _of_each(f"!({_BUILT_IN})", also, unknown, f" is not allowed; {_IMAGES} reports {', '.join(known)}")
+    for metric, better in BETTER.items():
+        sign, wrong = ("negative", ">") if better is Direction.MINIMIZE else ("positive", "<")
+        yield Rule(
+            f"!({_BUILT_IN}) || !{also}.exists(one, one.metric == {text(metric)} && one.weight {wrong} 0.0)",
+            f"this would seek the worst {metric}; set a {sign} weight",
+            field=".objective.also",
+        )
+
+
+def _of_each(unless: str, also: str, wrong: str, words: str, field: str = ".objective.also") -> Rule:
+    """No further metric is ``wrong``. Which one is cannot be said: CEL sees no bound on what a filter finds."""
+    return Rule(f"{unless} || !{also}.exists(one, {wrong})", f"a metric of also{words}", field=field)
+
+
+def _failure() -> Iterable[Rule]:
+    reward, objective = "self.objective.failure.reward", "self.objective"
+    negative = f"{objective}.direction == 'Minimize' && (!has({objective}.reward) || has({objective}.reward.negative))"
+    for rewards, best in ((negative, 0), (f"{objective}.metric == 'accuracy'", 1)):
+        yield Rule(
+            f"!({_BUILT_IN}) || !({rewards}) || !has({reward}) || {reward} < {best}.0",
+            f"is not allowed; no child's reward is above {best}, so that to fail would be best; set it below {best}",
+            field=".objective.failure.reward",
+        )
+
+
+def _weight() -> Rule:
+    return Rule("self.weight != 0.0", WEIGHT_OF_NOTHING, field=".weight")
+
+
+def _limit() -> Rule:
+    better = "self.weight < 0.0 ? self.limit >= self.target : self.limit <= self.target"
+    return Rule(f"!has(self.limit) || ({better})", f"is {LIMIT_TOO_GOOD}", field=".limit")
+
+
+def _metrics_distinct() -> Rule:
+    twice = "one.metric == self.metric || !self.also.exists_one(other, other.metric == one.metric)"
+    # Where an API server checks our default of the whole objective, those of its fields are not filled in yet.
+    return _of_each("!has(self.also)", "self.also", twice, " counts already; every metric may count once", ".also")
 
 
 def _direction() -> Iterable[Rule]:
@@ -147,8 +216,20 @@ def name(longest: int) -> Rule:
 
 RULES: Mapping[str, tuple[Rule, ...]] = {
     "ArchitectureSearch": (name(46),),
-    "SearchSpec": (*_task_fits_space(), *_metric(), *_direction(), _target(), _reproducible()),
-    "Objective": (_transform(),),
+    "SearchSpec": (
+        *_task_fits_space(),
+        *_metric(),
+        *_further_metrics(),
+        *_direction(),
+        _target(),
+        *_failure(),
+        _reproducible(),
+    ),
+    "Objective": (_transform(), _metrics_distinct()),
+    "Also": (_weight(), _limit()),
+    "RegularizedEvolutionStrategy": (_sample_fits(),),
+    "CellSpace": tuple(map(_distinct, ("operations", "combinations"))),
+    "RecurrentCellSpace": (_power_of_two(), *map(_distinct, ("combinations", "activations"))),
     "Depth": (_grows(),),
     "ConvolutionalSpace": tuple(map(_distinct, ("filterHeights", "filterWidths", "filters", "strides"))),
     "SearchSpace": (_choice_names(),),

@@ -29,7 +29,17 @@ BETTER = {"accuracy": Direction.MAXIMIZE, "loss": Direction.MINIMIZE}
 
 def broken_rules(search: ArchitectureSearch) -> Iterator[FieldError]:
     """Every rule that ``search`` breaks, paths from the top of the manifest."""
-    for rule in (_metric, _direction, _target, _same_numbers, _table_options, _best_of_last, _reproducible):
+    for rule in (
+        _metric,
+        _direction,
+        _target,
+        _also,
+        _failure,
+        _same_numbers,
+        _table_options,
+        _best_of_last,
+        _reproducible,
+    ):
         yield from rule(search.spec)
 
 
@@ -38,10 +48,43 @@ def _own_program(spec: SearchSpec) -> bool:
 
 
 def _metric(spec: SearchSpec) -> Iterator[FieldError]:
-    metric, known = spec.objective.metric, METRICS.get(spec.trial.task.kind)
+    yield from _known(spec, spec.objective.metric, ("spec", "objective", "metric"))
+
+
+def _also(spec: SearchSpec) -> Iterator[FieldError]:
+    """Further metrics: as the one that is sought, they must be reported, not of the test part, and not the worst."""
+    for place, also in enumerate(spec.objective.also):
+        path = ("spec", "objective", "also", place)
+        yield from _known(spec, also.metric, (*path, "metric"))
+        given = Direction.MINIMIZE if also.weight < 0 else Direction.MAXIMIZE
+        if not _built_in_images(spec) or BETTER.get(also.metric, given) is given:
+            continue
+        wanted = "negative" if BETTER[also.metric] is Direction.MINIMIZE else "positive"
+        text = f"{also.weight:g} would seek the worst {also.metric}; set a {wanted} weight"
+        yield FieldError((*path, "weight"), text, allowed=(wanted,), suggestion=None)
+
+
+def _failure(spec: SearchSpec) -> Iterator[FieldError]:
+    """To fail must not teach more than the best child could."""
+    reward, objective = spec.objective.failure.reward, spec.objective
+    if reward is None or not _built_in_images(spec):
+        return
+    best = {"negative": 0.0}.get(objective.transform.kind, 1.0 if objective.metric == "accuracy" else None)
+    if best is not None and reward >= best:
+        told = f"no child's reward is above {best:g}, so that to fail would be best; set it below {best:g}"
+        text = f"{reward:g} is not allowed; {told}"
+        path = ("spec", "objective", "failure", "reward")
+        yield FieldError(path, text, allowed=(f"below {best:g}",))
+
+
+def _built_in_images(spec: SearchSpec) -> bool:
+    return spec.trial.task.kind == "imageClassification" and not _own_program(spec)
+
+
+def _known(spec: SearchSpec, metric: str, path: tuple[str | int, ...]) -> Iterator[FieldError]:
+    known = METRICS.get(spec.trial.task.kind)
     if _own_program(spec):
         return
-    path = ("spec", "objective", "metric")
     if metric.replace("_", "").casefold() in TEST_METRICS and spec.trial.task.kind != "custom":
         text = f'"{metric}" is not allowed; the test part is measured and never a reward, or it would be no test'
         yield FieldError(path, text, allowed=known or (), suggestion=None)
@@ -55,7 +98,7 @@ def _metric(spec: SearchSpec) -> Iterator[FieldError]:
 def _direction(spec: SearchSpec) -> Iterator[FieldError]:
     """``metric: loss`` alone would seek the worst networks, for hours, and call the worst of them the best."""
     metric, given = spec.objective.metric, spec.objective.direction
-    if _own_program(spec) or spec.trial.task.kind != "imageClassification" or BETTER.get(metric, given) is given:
+    if not _built_in_images(spec) or BETTER.get(metric, given) is given:
         return
     wanted = BETTER[metric].value
     text = f"{given.value} would seek the worst {metric}; set direction: {wanted}"
@@ -64,7 +107,7 @@ def _direction(spec: SearchSpec) -> Iterator[FieldError]:
 
 def _target(spec: SearchSpec) -> Iterator[FieldError]:
     target = spec.objective.target
-    if _own_program(spec) or spec.trial.task.kind != "imageClassification" or target is None:
+    if not _built_in_images(spec) or target is None:
         return
     if spec.objective.metric == "accuracy" and not 0 <= target <= 1:
         meant = str(target / 100) if 1 < target <= 100 else None

@@ -68,6 +68,13 @@ def test_every_value_is_structural(path: str, node: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(("path", "node"), NODES)
+def test_bounds_fit_an_integer_of_64_bits_as_which_an_api_server_compares_whole_numbers(
+    path: str, node: dict[str, Any]
+) -> None:
+    assert all(abs(node.get(bound, 0)) < 2**63 for bound in ("minimum", "maximum"))
+
+
+@pytest.mark.parametrize(("path", "node"), NODES)
 def test_every_text_list_and_map_is_bounded_as_the_cost_limit_of_cel_asks(path: str, node: dict[str, Any]) -> None:
     if path in SERVED:
         return

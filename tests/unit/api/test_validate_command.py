@@ -52,10 +52,10 @@ def test_mistakes_exit_with_2_and_are_lines_as_compilers_write_them(program: typ
     result = call(program, "bad.yaml", "good.yaml")
     assert result.exit_code == 2
     lines = result.stdout.splitlines()
-    assert len(lines) == 10
+    assert len(lines) == 11
     assert lines[1].startswith('bad.yaml:9:18: spec.trials.parallelism: "four" is not allowed; needs an integer from 0')
     assert lines[-1] == "good.yaml:1: ArchitectureSearch smallest is valid"
-    assert result.stderr == "archsearch: 9 mistake(s) in 1 of 2 file(s)\n"
+    assert result.stderr == "archsearch: 10 mistake(s) in 1 of 2 file(s)\n"
 
 
 def test_a_line_is_not_broken_however_long(program: typer.Typer, folder: Path) -> None:
@@ -72,7 +72,7 @@ def test_json_is_a_list_of_mistakes_and_nothing_else(program: typer.Typer, folde
     result = call(program, "bad.yaml", "absent.yaml", "good.yaml", "-o", "json")
     assert result.exit_code == 2
     found: list[dict[str, Any]] = json.loads(result.stdout)
-    assert len(found) == 10
+    assert len(found) == 11
     assert found[1] == {
         "file": "bad.yaml",
         "path": "spec.trials.parallelism",
