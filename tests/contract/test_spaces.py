@@ -4,6 +4,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from itertools import product
 from math import prod, sqrt
 from typing import Any
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from archsearch.api import SearchSpace
 from archsearch.space import Decision, Genotype, GenotypeError, Space, build, walk
+from archsearch.space.base import Mutation
 
 # Small enough to list every child of every stage.
 ENUMERABLE: dict[str, dict[str, Any]] = {
@@ -46,12 +48,28 @@ ENUMERABLE: dict[str, dict[str, Any]] = {
             "skipConnections": False,
         }
     },
+    "cells of one block": {"cell": {"blocks": 1, "operations": ["identity", "separable_3x3"], "combinations": ["add"]}},
+    "cells of one operation": {"cell": {"blocks": 1, "operations": ["max_pool_3x3"]}},
+    "smallest tree": {"recurrentCell": {"base": 2, "combinations": ["add"], "activations": ["relu", "tanh"]}},
 }
 LARGE: dict[str, dict[str, Any]] = {
     "six decisions of five": {"choices": [{"name": f"edge{i}", "values": list("abcde")} for i in range(6)]},
     "paper": {"convolutional": {"depth": {"initial": 6, "final": 15, "every": 1600, "step": 2}}},
     "paper with strides": {"convolutional": {"depth": {"initial": 20}, "strides": [1, 2, 3]}},
     "deep chain": {"convolutional": {"depth": {"initial": 64}, "skipConnections": False}},
+    "cells of the paper": {"cell": {}},
+    "largest cells": {"cell": {"blocks": 10}},
+    "cells of three blocks, few options": {
+        "cell": {"blocks": 3, "operations": ["conv_3x3", "identity"], "combinations": ["concat"]}
+    },
+    "tree of the paper": {"recurrentCell": {}},
+    "largest tree, all options": {
+        "recurrentCell": {
+            "base": 16,
+            "combinations": ["add", "elem_mult", "max"],
+            "activations": ["identity", "tanh", "sigmoid", "relu", "sin"],
+        }
+    },
 }
 
 
@@ -326,17 +344,18 @@ def test_the_graph_runs_in_topological_order_and_connects_every_node(child: tupl
     place = {node.id: number for number, node in enumerate(graph.nodes)}
     assert len(place) == len(graph.nodes)
     assert len({(edge.source, edge.target) for edge in graph.edges}) == len(graph.edges)
-    reached, reaching = {graph.nodes[0].id}, {graph.nodes[-1].id}
-    for edge in sorted(graph.edges, key=lambda edge: place[edge.source]):
-        # Every edge leads to a later node: that is the topological order, and rules cycles out.
+    # Every edge leads to a later node: that is the topological order, and rules cycles out.
+    for edge in graph.edges:
         assert place[edge.source] < place[edge.target]
         assert edge.skip == (place[edge.target] - place[edge.source] > 1)
-        assert edge.source in reached
-        reached.add(edge.target)
-    for edge in sorted(graph.edges, key=lambda edge: -place[edge.target]):
-        assert edge.target in reaching
-        reaching.add(edge.source)
-    assert reached == reaching == set(place)
+    # Only what is given has nothing before it, and only what is the result has nothing after it.
+    starts = [node for node in graph.nodes if node.id not in {edge.target for edge in graph.edges}]
+    ends = [node for node in graph.nodes if node.id not in {edge.source for edge in graph.edges}]
+    if space.kind == "choices":
+        assert [starts, ends] == [[graph.nodes[0]], [graph.nodes[-1]]]
+    else:
+        assert {node.kind for node in starts} <= {"image", "input"}
+        assert {node.kind for node in ends} == {"output"}
     assert all(node.label and json.dumps(node.detail) for node in graph.nodes)
 
 
@@ -348,6 +367,7 @@ OTHER_ARCHITECTURES: list[Any] = [
     {"kind": "cell"},
     {"kind": "cell", "values": {}},
     {"kind": "cell", "layers": [], "outputs": []},
+    {"kind": "recurrentCell"},
 ]
 
 
@@ -357,3 +377,182 @@ def test_what_is_no_architecture_of_the_space_is_refused_with_what_is_allowed(sp
     for read in (space.encode, space.graph):
         with pytest.raises(GenotypeError, match=r"^(architecture|kind) .*(allowed|needed): "):
             read(architecture)
+
+
+def _uniform(source: Callable[[Callable[[int], int]], Any]) -> dict[Any, Fraction]:
+    """What ``source``, given a draw, returns, each with its exact probability: every sequence of draws is tried."""
+    found: dict[Any, Fraction] = {}
+    waiting: list[tuple[int, ...]] = [()]
+    while waiting:
+        drawn, taken, probability = waiting.pop(), 0, Fraction(1)
+
+        def draw(options: int, drawn: tuple[int, ...] = drawn) -> int:
+            nonlocal taken, probability
+            token = drawn[taken] if taken < len(drawn) else 0
+            if taken >= len(drawn):
+                before = (*drawn, *(0,) * (taken - len(drawn)))
+                waiting.extend((*before, other) for other in range(1, options))
+            taken, probability = taken + 1, probability / options
+            return token
+
+        result = source(draw)
+        found[result] = found.get(result, Fraction(0)) + probability
+    assert sum(found.values()) == 1
+    return found
+
+
+@settings(deadline=None, max_examples=60, derandomize=True)
+@given(_genotypes())
+def test_a_canonical_form_is_a_genotype_of_the_same_stage_that_stands_for_itself(
+    child: tuple[Space, int, Genotype],
+) -> None:
+    space, stage, genotype = child
+    canonical = space.canonical(genotype)
+    assert space.problem(canonical, stage) is None
+    assert space.canonical(canonical) == canonical
+    assert space.distance(genotype, canonical) == 0
+
+
+@settings(deadline=None, max_examples=60, derandomize=True)
+@given(_genotypes(), st.data())
+def test_distance_is_a_metric_of_networks(child: tuple[Space, int, Genotype], data: st.DataObject) -> None:
+    space, stage, one = child
+    stages = st.sampled_from(_stages(space))
+    seeds = st.integers(0, 2**32)
+    other = _sample(space, data.draw(stages), data.draw(seeds))
+    # Near ones too: random pairs of a large space differ almost everywhere.
+    steps, draw = data.draw(st.integers(0, 3)), random.Random(data.draw(seeds)).randrange
+    third = one
+    for _ in range(steps):
+        mutation = space.mutate(third, stage, draw)
+        third = third if mutation is None else mutation.genotype
+    for a, b, c in ((one, other, third), (one, third, other), (other, one, third)):
+        assert space.distance(a, b) == space.distance(b, a) <= space.distance(a, c) + space.distance(c, b)
+        assert (space.distance(a, b) == 0) == (space.canonical(a) == space.canonical(b))
+    assert 0 <= space.distance(one, other) <= max(len(one), len(other))
+    if len(one) != len(other):
+        assert space.distance(one, other) >= abs(len(one) - len(other))
+
+
+@every_enumerable
+def test_the_canonical_form_alone_stands_for_its_class(space: Space) -> None:
+    for stage in _stages(space):
+        children = list(_children(space, stage))
+        forms = {space.canonical(child) for child in children}
+        assert forms <= set(children)
+        assert {child for child in children if space.canonical(child) == child} == forms
+
+
+@every_space
+def test_neighbours_are_all_genotypes_of_one_other_answer_each_once_in_a_fixed_order(space: Space) -> None:
+    for stage in (_stages(space)[0], _stages(space)[-1]):
+        genotype, decisions = _sample(space, stage, seed=3), _decisions(space, stage)
+        neighbours = [mutation.genotype for mutation in space.neighbours(genotype, stage)]
+        expected = [
+            (*genotype[:place], token, *genotype[place + 1 :])
+            for place, decision in enumerate(decisions)
+            for token in decision.legal
+            if token != genotype[place]
+        ]
+        assert neighbours == expected
+        assert len(set(neighbours)) == len(neighbours)
+        assert all(space.problem(neighbour, stage) is None for neighbour in neighbours[:200])
+
+
+@every_space
+def test_the_named_mutations_share_the_neighbours_out(space: Space) -> None:
+    stage = _stages(space)[-1]
+    names = space.mutations(stage)
+    assert len(set(names)) == len(names)
+    genotype = _sample(space, stage, seed=4)
+    every = list(space.neighbours(genotype, stage))
+    assert {mutation.name for mutation in every} <= set(names)
+    for name in names:
+        assert list(space.neighbours(genotype, stage, name)) == [found for found in every if found.name == name]
+
+
+@every_enumerable
+def test_every_named_mutation_changes_some_child_and_neighbourhood_is_mutual(space: Space) -> None:
+    for stage in _stages(space):
+        around = {child: list(space.neighbours(child, stage)) for child in _children(space, stage)}
+        names = {mutation.name for found in around.values() for mutation in found}
+        assert names == set(space.mutations(stage))
+        sets = {child: {mutation.genotype for mutation in found} for child, found in around.items()}
+        assert all(child in sets[neighbour] for child, found in sets.items() for neighbour in found)
+
+
+@every_enumerable
+def test_a_mutation_is_drawn_uniformly_by_name_then_by_place_then_by_option(space: Space) -> None:
+    for stage in _stages(space):
+        genotype = _sample(space, stage, seed=6)
+        drawn = _uniform(lambda draw, stage=stage, genotype=genotype: space.mutate(genotype, stage, draw))
+        assert drawn == (_expected(space, genotype, stage) or {None: 1})
+        for name in space.mutations(stage):
+            only = _uniform(
+                lambda draw, stage=stage, genotype=genotype, name=name: space.mutate(genotype, stage, draw, name)
+            )
+            assert only == (_expected(space, genotype, stage, name) or {None: 1})
+
+
+def _expected(space: Space, genotype: Genotype, stage: int, name: str | None = None) -> dict[Mutation, Fraction]:
+    places: dict[str, dict[int, list[Mutation]]] = {}
+    for mutation in space.neighbours(genotype, stage, name):
+        place = next(at for at, (a, b) in enumerate(zip(genotype, mutation.genotype, strict=True)) if a != b)
+        places.setdefault(mutation.name, {}).setdefault(place, []).append(mutation)
+    return {
+        mutation: Fraction(1, len(places) * len(by_place) * len(options))
+        for by_place in places.values()
+        for options in by_place.values()
+        for mutation in options
+    }
+
+
+@every_space
+def test_a_mutation_that_the_space_does_not_have_is_refused_with_those_that_it_has(space: Space) -> None:
+    stage = _stages(space)[-1]
+    genotype = _sample(space, stage)
+    told = f"mutation is 'insertConvolution'; allowed: {', '.join(space.mutations(stage)) or 'none'}$"
+    with pytest.raises(ValueError, match=told):
+        list(space.neighbours(genotype, stage, "insertConvolution"))
+    with pytest.raises(ValueError, match=told):
+        space.mutate(genotype, stage, random.Random(0).randrange, "insertConvolution")
+
+
+@every_enumerable
+def test_a_child_is_extended_uniformly_to_a_later_stage(space: Space) -> None:
+    stages = _stages(space)
+    for early, late in [(a, b) for a in stages for b in stages if a <= b and space.size(b) < 20_000]:
+        genotype = _sample(space, early, seed=7)
+        grown = _uniform(lambda draw, genotype=genotype, late=late: space.extend(genotype, late, draw))
+        completions = {child for child in _children(space, late) if child[: len(genotype)] == genotype}
+        assert grown == dict.fromkeys(completions, Fraction(1, len(completions)))
+        if early == late:
+            assert grown == {genotype: 1}
+
+
+@every_space
+def test_what_is_no_child_is_neither_compared_nor_changed(space: Space) -> None:
+    stage, draw = _stages(space)[-1], random.Random(0).randrange
+    genotype = _sample(space, stage)
+    for broken in ((), (-1, *genotype[1:]), (*genotype, 0)):
+        refusals: list[Callable[[], object]] = [
+            lambda broken=broken: space.canonical(broken),
+            lambda broken=broken: space.distance(broken, genotype),
+            lambda broken=broken: space.distance(genotype, broken),
+            lambda broken=broken: list(space.neighbours(broken, stage)),
+            lambda broken=broken: space.mutate(broken, stage, draw),
+            lambda broken=broken: space.extend(broken, stage, draw),
+        ]
+        for refuse in refusals:
+            with pytest.raises(GenotypeError, match=r"token|genotype"):
+                refuse()
+
+
+@every_space
+def test_a_child_is_not_extended_to_an_earlier_stage(space: Space) -> None:
+    first, *later = _stages(space)
+    for stage in later:
+        longer = _sample(space, stage)
+        told = f"genotype has {len(longer)} tokens; the child is complete after {len(_sample(space, first))}$"
+        with pytest.raises(GenotypeError, match=told):
+            space.extend(longer, first, random.Random(0).randrange)
