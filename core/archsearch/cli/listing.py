@@ -11,7 +11,7 @@ from archsearch.cli.finding import Found
 from archsearch.cli.output import Format, emit
 from archsearch.cli.summary import child_lines, search_lines
 from archsearch.cli.tables import flat
-from archsearch.engine import leaderboard
+from archsearch.engine import leaderboard, pareto
 from archsearch.engine.model import Phase, Trial
 from archsearch.engine.record import SearchRecord
 from archsearch.local.errors import UsageError
@@ -28,12 +28,22 @@ def list_trials(found: Found, output: Format, *, failed: bool) -> None:
 
 def list_best(found: Found, output: Format, count: int) -> None:
     """Print the best distinct children, best first."""
-    _list(
-        found.record,
-        leaderboard.top(found.record.trials, count, found.record.manifest.spec.objective),
-        output,
-        size=True,
-    )
+    record = found.record
+    _list(record, leaderboard.top(record.trials, count, record.manifest.spec.objective), output, size=True)
+
+
+def list_pareto(found: Found, output: Format, count: int) -> None:
+    """Print the Pareto set: children that no other beats in all metrics that count, highest reward first.
+
+    Raises:
+        UsageError: only one metric counts.
+    """
+    record = found.record
+    objective = record.manifest.spec.objective
+    if not objective.also:
+        only = f"{objective.metric} alone counts, and the best of it are listed without --pareto"
+        raise UsageError(f"--pareto: objective.also names no further metric; {only}")
+    _list(record, pareto.front(record.trials, objective, count), output, size=True)
 
 
 def show_search(found: Found, output: Format) -> None:

@@ -34,6 +34,7 @@ def register(app: typer.Typer) -> None:
         epilog=examples(
             {
                 "archsearch best runs/digits --count 5": "the best five",
+                "archsearch best runs/digits --pareto": "those that no other beats in all that counts",
                 "archsearch best digits -n team": "of a search on a cluster",
             }
         )
@@ -83,15 +84,18 @@ def show(
 def best(
     search: SearchArgument,
     count: Annotated[int, typer.Option("--count", min=1, help="How many.")] = BEST,
+    pareto: Annotated[
+        bool, typer.Option("--pareto", help="The Pareto set, where objective.also names further metrics.")
+    ] = False,
     namespace: NamespaceOption = None,
     context: ContextOption = None,
     output: FormatOption = Format.TEXT,
 ) -> None:
     """List the best distinct children, best first."""
     from archsearch.cli.finding import Place, find
-    from archsearch.cli.listing import list_best
+    from archsearch.cli.listing import list_best, list_pareto
 
-    list_best(find(search, Place(namespace, context)), output, count)
+    (list_pareto if pareto else list_best)(find(search, Place(namespace, context)), output, count)
 
 
 def audit(

@@ -5,11 +5,15 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
+from archsearch.api.objective import Also
 from archsearch.api.oneof import OneOf
 from archsearch.cli.tables import count, duration, flat, note, number, test_metrics
-from archsearch.engine import leaderboard
+from archsearch.engine import leaderboard, pareto
 from archsearch.engine.model import Confirmed, Phase, Trial
 from archsearch.engine.record import SearchRecord
+
+_LISTED = 10
+"""Children of the Pareto set whose numbers are told."""
 
 
 def search_lines(record: SearchRecord, state: str, page: Path | None) -> list[str]:
@@ -52,7 +56,16 @@ def _why(record: SearchRecord) -> str:
 def _objective(record: SearchRecord) -> str:
     objective = record.manifest.spec.objective
     target = "" if objective.target is None else f", target {number(objective.target)}"
-    return f"{objective.direction.value} {objective.metric}{target}; reward: {_chosen(objective.transform)}"
+    told = f"{objective.direction.value} {objective.metric}{target}; reward: {_chosen(objective.transform)}"
+    return told + "".join(f"; {_further(also)}" for also in objective.also)
+
+
+def _further(also: Also) -> str:
+    """A further metric that counts."""
+    better = "less" if also.weight < 0 else "more"
+    limit = "" if also.limit is None else f", limit {count(also.limit)}"
+    held = f"target {count(also.target)} ({also.constraint.value}), weight {number(also.weight)}{limit}"
+    return f"{better} {also.metric}: {held}"
 
 
 def _chosen(one: OneOf) -> str:
@@ -106,6 +119,11 @@ def _results(record: SearchRecord) -> list[str]:
     if best:
         mean = ", the mean of two trainings" if isinstance(best[0], Confirmed) else ""
         lines.append(f"  best        child {best[0].index}: {_measured(record, best[0].metrics)}{mean}")
+    unbeaten = pareto.front(record.trials, record.manifest.spec.objective)
+    if unbeaten:
+        told = ", ".join(str(trial.index) for trial in unbeaten[:_LISTED])
+        more = f" and {len(unbeaten) - _LISTED} more" if len(unbeaten) > _LISTED else ""
+        lines.append(f"  pareto      {'children' if len(unbeaten) > 1 else 'child'} {told}{more}")
     if record.human is not None:
         reason = record.human.reason
         lines.append(f"  human       {_measured(record, record.human.metrics) if reason is None else flat(reason)}")
@@ -118,5 +136,7 @@ def _measured(record: SearchRecord, metrics: Mapping[str, float]) -> str:
     tests = [name for name in test_metrics(metric, [metrics]) if name != metric]
     told = [f"{metric} {number(metrics[metric])}" + (" on validation" if tests else "")] if metric in metrics else []
     told += [f"{name} {number(metrics[name])} on test" for name in tests]
-    told += [f"{count(metrics['parameters'])} parameters"] if "parameters" in metrics else []
+    further = (also.metric for also in record.manifest.spec.objective.also)
+    counts = [name for name in dict.fromkeys((*further, "parameters")) if name in metrics]
+    told += [f"{count(metrics[name])} {name}" for name in counts]
     return ", ".join(told) or "no metrics"

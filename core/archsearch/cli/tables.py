@@ -52,6 +52,8 @@ def trials_table(record: SearchRecord, trials: Iterable[Trial], *, size: bool = 
         "reward": [number(trial.reward) for trial in listed],
     }
     columns |= {name: [number(trial.metrics.get(name)) for trial in listed] for name in (metric, *tests)}
+    further = [also.metric for also in record.manifest.spec.objective.also]
+    columns |= {name: [count(trial.metrics.get(name)) for trial in listed] for name in further}
     if size and any("parameters" in trial.metrics for trial in listed):
         columns["parameters"] = [count(trial.metrics.get("parameters")) for trial in listed]
     if any(trial.attempts > 1 for trial in listed):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from archsearch.cli.summary import failures
 from archsearch.controller_contract import PolicyState
-from archsearch.engine import leaderboard
+from archsearch.engine import leaderboard, pareto
 from archsearch.engine.model import Confirmed, Trial
 from archsearch.engine.record import HumanBaseline, SearchRecord
 from archsearch.engine.running import trial_name
@@ -55,7 +55,8 @@ def search_view(
     """
     stands, detail = told or (state(record, pid), "")
     counts = leaderboard.counts(record.trials)
-    best = leaderboard.top(record.trials, 1, record.manifest.spec.objective)
+    objective = record.manifest.spec.objective
+    best, unbeaten = leaderboard.top(record.trials, 1, objective), pareto.front(record.trials, objective)
     return _known(
         {
             "name": record.manifest.metadata.name,
@@ -78,6 +79,7 @@ def search_view(
             "confirmations": _confirmations(counts.confirmations) if counts.confirmations.total else None,
             "failures": failures(record),
             "best": trial_view(record, best[0]) if best else None,
+            "pareto": [trial_view(record, trial) for trial in unbeaten] if objective.also else None,
             "human": None if record.human is None else _human(record.human),
             "policy": _policy(record.policy[-1]) if record.policy else None,
             "startTime": _time(record.started),

@@ -68,6 +68,9 @@ def no_more_new(spec: SearchSpec, tally: Tally, *, exhausted: bool, duplicates: 
 
 
 def _with_success(tally: Tally, outcome: Outcome) -> Outcome:
-    if tally.succeeded:
+    if tally.best is not None:
         return outcome
+    if tally.succeeded:
+        none = "and none of those that succeeded is within the limits of objective.also"
+        return Outcome(Result.FAILED, outcome.reason, f"{outcome.message}, {none}")
     return Outcome(Result.FAILED, outcome.reason, f"{outcome.message}, and none has succeeded")

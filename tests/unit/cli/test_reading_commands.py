@@ -326,3 +326,53 @@ def test_a_true_fault_is_told_with_its_traceback(folder: Path, run: Run, monkeyp
     assert (code, out) == (1, "")
     assert err.startswith("Traceback")
     assert err.splitlines()[-1].startswith("archsearch: this is a fault of archsearch, not yours (RuntimeError)")
+
+
+@pytest.fixture
+def two_sided(tmp_path: Path) -> Path:
+    """A search for which less latency counts too: child 2 is beaten by child 0, child 3 is beyond the limit."""
+    also = [{"metric": "latency", "target": 10, "weight": -0.5, "limit": 40}]
+    spec = {**MANIFEST["spec"], "objective": {"also": also}}  # type: ignore[dict-item]
+    search = ArchitectureSearch.model_validate_json(json.dumps({**MANIFEST, "spec": spec}))
+    measured = [(0.8, 10.0, 0.8), (0.9, 40.0, 0.45), (0.7, 11.0, 0.667), (0.99, 41.0, 0.489)]
+    children = [
+        trial(
+            index,
+            (index // 2, index % 2),
+            phase=Phase.SUCCEEDED,
+            metrics={"accuracy": accuracy, "latency": latency},
+            reward=reward,
+            observation=index,
+        )
+        for index, (accuracy, latency, reward) in enumerate(measured)
+    ]
+    with Store.create(tmp_path / "ledger.db", search, search.spec.strategy.resolved(), NOW, {}) as store:
+        store.write(kinds=(), trials=children)
+    return tmp_path
+
+
+def test_best_lists_the_pareto_set_where_further_metrics_count(two_sided: Path, run: Run) -> None:
+    code, out, _ = run("best", two_sided, "--pareto", "-o", "json")
+    assert code == 0
+    assert [child["index"] for child in json.loads(out)] == [0, 1]
+    lines = run("best", two_sided, "--pareto")[1].splitlines()
+    assert lines[0].split() == ["child", "phase", "reward", "accuracy", "latency", "time"]
+    assert [line.split()[0] for line in lines[1:]] == ["0", "1"]
+    assert len(run("best", two_sided, "--pareto", "--count", "1")[1].splitlines()) == 2
+    assert [child["index"] for child in json.loads(run("best", two_sided, "-o", "json")[1])] == [0, 2, 1]
+
+
+def test_show_tells_what_counts_and_the_pareto_set(two_sided: Path, run: Run) -> None:
+    out = run("show", two_sided)[1]
+    assert "reward: identity; less latency: target 10 (Soft), weight -0.5, limit 40\n" in out
+    assert "  pareto      children 0, 1\n" in out
+    assert "  best        child 0: accuracy 0.8, 10 latency\n" in out
+    data = json.loads(run("show", two_sided, "-o", "json")[1])
+    assert [child["index"] for child in data["pareto"]] == [0, 1]
+
+
+def test_pareto_is_refused_where_one_metric_alone_counts(folder: Path, run: Run) -> None:
+    code, out, err = run("best", folder, "--pareto")
+    assert (code, out) == (2, "")
+    assert "--pareto: objective.also names no further metric; accuracy alone counts" in err
+    assert "pareto" not in json.loads(run("show", folder, "-o", "json")[1])
