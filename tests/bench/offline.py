@@ -172,19 +172,21 @@ _problem = cache(problem_of)
 
 def measure(jobs: Sequence[Job], out: Path | None, workers: int) -> Iterator[dict[str, Any]]:
     """Results of all jobs: those that ``out`` has first, then the others as they end."""
-    kept = {_key(line): line for line in _read(out)}
-    due: list[Job] = []
-    for job in jobs:
-        line = kept.get(job.key)
-        if line is not None and line["children"] >= job.children:
-            yield line
-        else:
-            due.append(job)
-    for line in _run_all(due, workers):
+    found = kept(jobs, out)
+    yield from found
+    have = {_key(line) for line in found}
+    for line in _run_all([job for job in jobs if job.key not in have], workers):
         if out is not None:
             with out.open("a") as file:
                 file.write(json.dumps(line) + "\n")
         yield line
+
+
+def kept(jobs: Sequence[Job], out: Path | None) -> list[dict[str, Any]]:
+    """Results of the jobs that ``out`` has, in the order of the jobs; a search of more children serves as well."""
+    have = {(_key(line), line["children"]): line for line in _read(out)}
+    longest = {key: line for (key, _), line in sorted(have.items(), key=lambda item: item[0][1])}
+    return [line for job in jobs if (line := longest.get(job.key)) is not None and line["children"] >= job.children]
 
 
 def _run_all(due: Sequence[Job], workers: int) -> Iterator[dict[str, Any]]:

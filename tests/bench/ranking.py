@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from offline import MARKS, Job, arguments, at, labelled, measure, seeds
+from offline import MARKS, Job, arguments, at, kept, labelled, measure, seeds
 from synthetic import FAMILIES, problem_of
 
 from archsearch.controller.strategy import generator
@@ -129,6 +129,7 @@ def main() -> None:
     parser.add_argument("--instances", type=seeds, default=range(4), metavar="FIRST:END")
     parser.add_argument("--table", nargs="*", default=[], metavar="CSV", help="tables of measured networks as well")
     parser.add_argument("--markdown", type=Path)
+    parser.add_argument("--kept", action="store_true", help="run nothing: report what --out has of all this")
     given = parser.parse_args()
     groups = {Path(table).stem: [f"table:{table}"] for table in given.table}
     groups |= {family: [f"{family}-{number}" for number in given.instances] for family in given.family}
@@ -139,7 +140,7 @@ def main() -> None:
         for problem in problems
         for strategy in labelled(given)
     ]
-    lines = list(measure(jobs, given.out, given.jobs))
+    lines = kept(jobs, given.out) if given.kept else list(measure(jobs, given.out, given.jobs))
     marks = [mark for mark in MARKS if mark < given.children] + [given.children]
     text = report(lines, groups, labelled(given), marks)
     if given.markdown is not None:
