@@ -3,8 +3,8 @@
     python tests/bench/long_run.py --seeds 20 --out /tmp/long.jsonl
     python tests/bench/long_run.py --seeds 20 --out /tmp/long.jsonl '{"ppo": {"steps": 2}}'
 
-The space is ``cell`` of 5 blocks with all operations (40 decisions, 5 x 10^36 genotypes); the reward is made up, of known
-optimum 1 (:class:`Reward`). Children are drawn a batch at a time, told in their order. Each search is a line of
+The space is ``cell`` of 5 blocks with all operations (40 decisions, 5 x 10^36 genotypes); the reward is made up, of
+known optimum 1 (:class:`Reward`). Children are drawn a batch at a time, told in their order. Each search is a line of
 ``--out``; one that the file has is not run again. The table then gives, for each strategy, the mean over seeds with the
 worst seed in brackets, and what a search must keep (:data:`BOUNDS`); exit status 1: some search broke one.
 """
@@ -78,8 +78,8 @@ class Reward:
                 least, most = min(raw.values()), max(raw.values())
                 self._worth[cell, deep] = {key: (value - least) / (most - least) for key, value in raw.items()}
 
-    def __call__(self, genotype: Genotype) -> float:
-        architecture = self._space.decode(self._space.canonical(genotype))
+    def __call__(self, canonical: Genotype) -> float:
+        architecture = self._space.decode(canonical)
         return (self._cell("normal", architecture["normal"]) + self._cell("reduction", architecture["reduction"])) / 2
 
     def _cell(self, name: str, cell: Any) -> float:
@@ -114,6 +114,7 @@ def search(text: str, seed: int, children: int) -> dict[str, Any]:
     strategy = Strategy.model_validate_json(text)
     policy = make(strategy, space, seed)
     found: list[Genotype] = []
+    networks: list[Genotype] = []
     rewards: list[float] = []
     entropies: list[float] = []
     batch = getattr(strategy.resolved().chosen, "batch_size", None) or 20
@@ -124,11 +125,12 @@ def search(text: str, seed: int, children: int) -> dict[str, Any]:
             policy.adopt(index, child.genotype)
             found.append(child.genotype)
             entropies.append(child.entropy)
-            rewards.append(reward(child.genotype))
+            networks.append(space.canonical(child.genotype))
+            rewards.append(reward(networks[index]))
         for index in ahead:
             told = Observation(number=index, index=index, genotype=found[index], reward=rewards[index])
             policy.observe(told)
-    distinct = {space.canonical(genotype): value for genotype, value in zip(found, rewards, strict=True)}
+    distinct = dict(zip(networks, rewards, strict=True))
     return {
         "strategy": text,
         "seed": seed,
@@ -137,7 +139,7 @@ def search(text: str, seed: int, children: int) -> dict[str, Any]:
         "entropy": _marks(entropies),
         "best": max(rewards),
         "top25": float(np.mean(sorted(distinct.values())[-25:])),
-        "distinct": len({space.canonical(genotype) for genotype in found[-TAIL:]}) / min(TAIL, children),
+        "distinct": len(set(networks[-TAIL:])) / min(TAIL, children),
     }
 
 
@@ -203,7 +205,9 @@ def main() -> int:
     options = parser.parse_args()
     space = build(SearchSpace.model_validate({"cell": {}}))
     reward = Reward(space)
-    assert abs(reward(space.encode(reward.optimum())) - 1) < 1e-12, "the optimum is not what it is said to be"
+    assert abs(reward(space.canonical(space.encode(reward.optimum()))) - 1) < 1e-12, (
+        "the optimum is not what it is said to be"
+    )
     rows = list(_read(options.out))
     done = {(row["strategy"], row["seed"], row["children"]) for row in rows}
     texts = list(dict.fromkeys((DEFAULT[0], *options.strategies)))

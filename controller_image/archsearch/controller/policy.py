@@ -165,14 +165,11 @@ class PolicyNetwork(nn.Module):
         return chosen, spread
 
     def _banned(self, kind: str, scripts: Sequence[Script], positions: Sequence[int]) -> Tensor:
-        banned = torch.zeros(len(scripts), len(positions), self.options[kind], dtype=torch.bool)
-        for row, script in enumerate(scripts):
-            for column, position in enumerate(positions):
-                legal = script.legal[position][0]
-                if len(legal) < self.options[kind]:
-                    banned[row, column] = True
-                    banned[row, column, list(legal)] = False
-        return banned
+        options = self.options[kind]
+        legal = [[script.legal[position][0] for position in positions] for script in scripts]
+        if all(len(tokens) == options for row in legal for tokens in row):
+            return torch.zeros(len(scripts), len(positions), options, dtype=torch.bool)
+        return torch.tensor([[_outside(tokens, options) for tokens in row] for row in legal])
 
     def _skips(self, layout: "_Layout", hidden: Tensor, scripts: Sequence[Script]) -> tuple[Tensor, Tensor]:
         logits = self.skip_logits(hidden[:, layout.pair_sources], hidden[:, layout.pair_targets])
@@ -211,6 +208,12 @@ def stands_in(steps: Sequence[Step]) -> int:
         if step.kind == ANCHOR or (position > 0 and step.kind == steps[0].kind):
             return position
     return 0
+
+
+@lru_cache(maxsize=4096)
+def _outside(legal: tuple[int, ...], options: int) -> tuple[bool, ...]:
+    """Of each option, whether it is illegal."""
+    return tuple(token not in legal for token in range(options))
 
 
 @lru_cache(maxsize=256)
