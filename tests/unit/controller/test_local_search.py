@@ -21,9 +21,9 @@ def strategy(space: Space, step: Step = Step.FIRST, seed: int = 1) -> LocalSearc
     return LocalSearch(LocalSearchStrategy(step=step), space, seed)
 
 
-def started(step: Step = Step.FIRST, reward: float = 5.0) -> LocalSearch:
+def started(step: Step = Step.FIRST, reward: float = 5.0, seed: int = 1) -> LocalSearch:
     """A climb that stands at (0, 0) among 3 x 3 networks."""
-    search = strategy(choices(3, 3), step)
+    search = strategy(choices(3, 3), step, seed)
     add(search, 0, (0, 0), reward)
     return search
 
@@ -37,45 +37,64 @@ def drawn(search: LocalSearch, index: int) -> set[Genotype]:
     return {child for child in product(range(3), repeat=2) if search.log_probability(index, child) > NEVER}
 
 
-def test_children_are_neighbours_of_the_place_that_nobody_has_asked_for_each_as_likely() -> None:
-    search = started()
-    assert drawn(search, 1) == set(NEIGHBOURS)
-    assert {search.propose(index).genotype for index in range(1, 80)} == set(NEIGHBOURS)
-    assert search.log_probability(1, (0, 1)) == pytest.approx(-math.log(4))
-    search.adopt(1, (0, 1))
-    assert drawn(search, 2) == set(NEIGHBOURS) - {(0, 1)}
+def ask(search: LocalSearch, index: int) -> Genotype:
+    child = search.propose(index).genotype
+    search.adopt(index, child)
+    return child
+
+
+def test_children_are_the_neighbours_of_the_place_in_a_random_order() -> None:
+    orders = set()
+    for seed in range(60):
+        search = started(seed=seed)
+        order = []
+        for index in range(1, 5):
+            assert drawn(search, index) == {search.propose(index).genotype}
+            assert search.propose(index).log_probability == 0
+            order.append(ask(search, index))
+        assert sorted(order) == NEIGHBOURS
+        orders.add(tuple(order))
+    assert {order[0] for order in orders} == set(NEIGHBOURS)
+    assert len(orders) > 12
 
 
 def test_first_moves_to_a_better_neighbour_as_soon_as_it_is_told() -> None:
     search = started()
-    add(search, 1, (0, 1), 4.0)
-    assert place(search) == (0, 0)
-    add(search, 2, (2, 0), 6.0)
+    asked = {(0, 0)}
+    for index in range(1, 5):
+        assert place(search) == (0, 0)
+        child = ask(search, index)
+        asked.add(child)
+        tell(search, index, child, 6.0 if child == (2, 0) else 4.0)
+        if child == (2, 0):
+            break
     assert place(search) == (2, 0)
-    assert drawn(search, 3) == {(1, 0), (2, 1), (2, 2)}
+    assert search.propose(9).genotype in {(1, 0), (2, 1), (2, 2)} - asked
 
 
 def test_best_moves_to_the_best_neighbour_when_all_are_told() -> None:
     search = started(Step.BEST)
-    for index, (child, reward) in enumerate(zip(NEIGHBOURS, [6.0, 8.0, 7.0, 1.0], strict=True), start=1):
+    rewards = dict(zip(NEIGHBOURS, [6.0, 8.0, 7.0, 1.0], strict=True))
+    for index in range(1, 5):
         assert place(search) == (0, 0)
-        add(search, index, child, reward)
+        child = ask(search, index)
+        tell(search, index, child, rewards[child])
     assert place(search) == (0, 2)
 
 
 @pytest.mark.parametrize("step", Step)
 def test_equal_is_not_better_and_failed_is_worse_than_any(step: Step) -> None:
     search = started(step, reward=-1e300)
-    for index, child in enumerate(NEIGHBOURS, start=1):
-        add(search, index, child, -1e300 if index % 2 else None)
+    for index in range(1, 5):
+        tell(search, index, ask(search, index), -1e300 if index % 2 else None)
     assert search.climbs == ()
 
 
 @pytest.mark.parametrize("step", Step)
 def test_at_a_local_optimum_a_random_unknown_child_starts_anew(step: Step) -> None:
     search = started(step)
-    for index, child in enumerate(NEIGHBOURS, start=1):
-        add(search, index, child, 1.0)
+    for index in range(1, 5):
+        tell(search, index, ask(search, index), 1.0)
     unknown = {(1, 1), (1, 2), (2, 1), (2, 2)}
     assert drawn(search, 5) == unknown
     assert {search.propose(index).genotype for index in range(5, 80)} == unknown
@@ -83,51 +102,63 @@ def test_at_a_local_optimum_a_random_unknown_child_starts_anew(step: Step) -> No
 
 
 def test_what_is_known_is_used_and_not_asked_for_again() -> None:
-    search = started()
-    for index, child in enumerate(NEIGHBOURS, start=1):
-        add(search, index, child, 1.0 + index)
-    # From (1, 1) the known (0, 1) and (1, 0) are seen at once; the better of them leads on to the known (0, 0) ...
-    add(search, 5, (1, 1), 2.5)
-    # ... whose neighbours are all known: another optimum of no cost.
+    search = strategy(choices(2, 2))
+    rewards = {(0, 0): 5.0, (0, 1): 1.0, (1, 0): 2.0}
+    add(search, 0, (0, 0), 5.0)
+    for index in (1, 2):
+        child = ask(search, index)
+        tell(search, index, child, rewards[child])
     assert search.climbs == ()
-    assert drawn(search, 6) == {(1, 2), (2, 1), (2, 2)}
+    # From (1, 1) the known (1, 0) leads on to the known (0, 0), whose neighbours are known: the same end, at no cost.
+    add(search, 3, (1, 1), 1.5)
+    assert search.climbs == ()
+    assert [entry.probabilities for entry in search.decisions(0)] == [(1, 0), (1, 0)]
 
 
 def test_when_all_neighbours_are_out_a_further_climb_starts_and_does_not_wait() -> None:
     search = started()
-    for index, child in enumerate(NEIGHBOURS, start=1):
-        search.adopt(index, child)
+    children = [ask(search, index) for index in range(1, 5)]
     assert drawn(search, 5) == {(1, 1), (1, 2), (2, 1), (2, 2)}
     search.adopt(5, (2, 2))
     assert len(search.climbs) == 2
     tell(search, 5, (2, 2), 1.0, number=1)
-    assert drawn(search, 6) == {(2, 1), (1, 2)}
+    assert search.propose(6).genotype in {(2, 1), (1, 2)}
     # The first climb goes on as soon as it has somewhere to go.
-    tell(search, 1, NEIGHBOURS[0], 7.0, number=2)
-    assert place(search) == (0, 1)
-    assert drawn(search, 6) == {(1, 1), (2, 1)}
+    tell(search, 1, children[0], 7.0, number=2)
+    assert place(search) == children[0]
+    further = search.propose(6).genotype
+    assert choices(3, 3).distance(further, children[0]) == 1
+    assert further not in NEIGHBOURS
 
 
 def test_of_several_climbs_the_one_that_stands_best_goes_first() -> None:
-    search = strategy(choices(5, 5))
-    for index, child in enumerate([(0, 0), (2, 2), (4, 4)]):
-        search.adopt(index, child)
-    for index, reward in enumerate([1.0, 3.0, 2.0]):
-        tell(search, index, [(0, 0), (2, 2), (4, 4)][index], reward)
-    space = choices(5, 5)
-    assert {space.distance(search.propose(index).genotype, (2, 2)) for index in range(3, 60)} == {1}
+    for seed in range(20):
+        search = strategy(choices(5, 5), seed=seed)
+        places = [(0, 0), (2, 2), (4, 4)]
+        for index, child in enumerate(places):
+            search.adopt(index, child)
+        for index, reward in enumerate([1.0, 3.0, 2.0]):
+            tell(search, index, places[index], reward)
+        assert choices(5, 5).distance(search.propose(3).genotype, (2, 2)) == 1
 
 
 def test_a_better_child_of_a_former_place_moves_the_climb_too() -> None:
     search = started()
-    for index, child in enumerate(NEIGHBOURS, start=1):
-        search.adopt(index, child)
-    tell(search, 1, (0, 1), 6.0)
-    assert place(search) == (0, 1)
-    tell(search, 2, (0, 2), 5.5)
-    assert place(search) == (0, 1)
-    tell(search, 3, (1, 0), 9.0)
-    assert place(search) == (1, 0)
+    children = [ask(search, index) for index in range(1, 5)]
+    tell(search, 1, children[0], 6.0)
+    assert place(search) == children[0]
+    tell(search, 2, children[1], 5.5)
+    assert place(search) == children[0]
+    tell(search, 3, children[2], 9.0)
+    assert place(search) == children[2]
+
+
+def test_a_child_that_is_no_neighbour_that_comes_next_starts_a_climb_of_its_own() -> None:
+    search = started()
+    search.adopt(1, (2, 2))
+    assert [climb.genotype for climb in search.climbs] == [(0, 0), (2, 2)]
+    tell(search, 1, (2, 2), 9.0)
+    assert choices(3, 3).distance(search.propose(2).genotype, (2, 2)) == 1
 
 
 def test_a_failed_start_is_given_up() -> None:
@@ -211,17 +242,19 @@ def test_climbs_look_around_only_when_it_is_their_turn() -> None:
 
 
 def test_the_hash_covers_where_climbs_stand() -> None:
-    first, best = started(Step.FIRST), started(Step.FIRST)
-    for search, reward in ((first, 6.0), (best, math.nextafter(6.0, 7.0))):
-        add(search, 1, (0, 1), reward)
-    assert first.hash() != best.hash()
+    hashes = set()
+    for reward in (6.0, math.nextafter(6.0, 7.0)):
+        search = started()
+        tell(search, 1, ask(search, 1), reward)
+        hashes.add(search.hash())
+    assert len(hashes) == 2
 
 
 def test_decisions_are_shares_of_ends_and_places() -> None:
     search = started()
     assert [entry.probabilities for entry in search.decisions(0)] == [(1, 0, 0), (1, 0, 0)]
-    for index, child in enumerate(NEIGHBOURS, start=1):
-        add(search, index, child, 1.0)
+    for index in range(1, 5):
+        tell(search, index, ask(search, index), 1.0)
     add(search, 5, (2, 2), 3.0)
     assert [entry.probabilities for entry in search.decisions(0)] == [(0.5, 0, 0.5), (0.5, 0, 0.5)]
     assert search.summary().entropy == pytest.approx(math.log(2))

@@ -1,8 +1,6 @@
 """``strategy.localSearch``: hill climbing with restarts (White, Nolen and Savani, 2005.02960)."""
 
-import math
 from collections import deque
-from itertools import islice
 
 from archsearch.api.strategies.local_search import LocalSearchStrategy, Step
 from archsearch.controller.strategies.climb import Climb, Known
@@ -19,10 +17,10 @@ REMEMBERED = 32
 class LocalSearch:
     """Climbs from a random child over better and better neighbours, and starts anew where no neighbour is better.
 
-    A child is a neighbour of the place where a climb stands, drawn uniformly among those that nobody has asked for;
-    rewards that are known are used and not asked for again. With ``step: First`` the climb moves to a neighbour as soon
-    as it is told a better reward, with ``Best`` to the best when all neighbours have been told. A climb all of whose
-    neighbours are told and not better has ended. Equal is not better; a failed child is worse than any.
+    A child is a neighbour of the place where a climb stands: they come in a random order, drawn as the climb comes to
+    the place. One whose reward is known is looked at and not asked for again. With ``step: First`` the climb moves to a
+    neighbour as soon as its better reward is known, with ``Best`` to the best when those of all neighbours are. A
+    climb all of whose neighbours are told and not better has ended. Equal is not better; failed is worse than any.
 
     A child of a network that nobody has asked for, drawn uniformly, starts a further climb whenever no climb has a
     neighbour to hand out: with one child in flight that is when the only climb has ended, with many also while all
@@ -48,6 +46,7 @@ class LocalSearch:
         """Networks asked for, by stage."""
         self._climbs: list[Climb] = []
         self._started = 0
+        self._stood = 0
         self._best: Known | None = None
         self._ends: deque[Genotype] = deque()
         self._shares = Shares()
@@ -65,9 +64,8 @@ class LocalSearch:
         layout = self._layouts.of(stage)
         draw = draw_with(generator(self._seed, self.name, index))
         climb = self._climbing(stage)
-        if climb is not None and climb.left is not None:
-            numbers = list(climb.left.values())
-            genotype = self._neighbour(climb, numbers[draw(len(numbers))])
+        if climb is not None and climb.next is not None:
+            genotype = climb.next[1]
         elif (elder := self._elder(stage)) is not None:
             genotype = self._space.extend(elder, stage, draw)
         else:
@@ -75,17 +73,15 @@ class LocalSearch:
         return Sampled(genotype, self.log_probability(index, genotype), self._shares.entropy(layout))
 
     def log_probability(self, index: int, genotype: Genotype) -> float:
-        """Exact for a neighbour and for an extended child: NEVER where ``genotype`` is none.
+        """0 for the neighbour that comes next, for the order is drawn before; NEVER for any other child then.
 
-        For the start of a climb, of the uniform draw from the networks that nobody has asked for, as
-        :meth:`Fresh.log_probability` gives it.
+        Exact for an extended child; for another start of a climb, that of the uniform draw from the networks that
+        nobody has asked for, as :meth:`Fresh.log_probability` gives it.
         """
         stage = self._space.stage(index)
         climb = self._climbing(stage)
-        if climb is not None and climb.left is not None:
-            number = climb.left.get(self._fresh.key(genotype))
-            there = number is not None and self._neighbour(climb, number) == tuple(genotype)
-            return -math.log(len(climb.left)) if there else NEVER
+        if climb is not None and climb.next is not None:
+            return 0.0 if climb.next[1] == tuple(genotype) else NEVER
         if (elder := self._elder(stage)) is not None:
             return self._layouts.of(stage).log_extended(elder, tuple(genotype))
         asked = self._asked.get(stage, 0)
@@ -94,7 +90,7 @@ class LocalSearch:
         return self._fresh.log_probability(asked, stage)
 
     def adopt(self, index: int, genotype: Genotype) -> None:
-        """A neighbour of a climb is out, whoever drew it; any other network that was not known starts a climb."""
+        """The next neighbour of a climb is out, whoever drew it; any other network not known before starts a climb."""
         stage = self._space.stage(index)
         if stage != self._stage:
             for climb in list(self._climbs):
@@ -150,20 +146,29 @@ class LocalSearch:
         return self._shares.decisions(self._layouts.of(stage))
 
     def _climbing(self, stage: int) -> Climb | None:
-        """The climb whose neighbour comes next: the one that stands best, of equal ones the first."""
+        """The climb whose turn it is: the one that stands best, of equal ones the first."""
         if stage != self._stage:
             return None
         handing = [climb for climb in self._climbs if climb.may_hand_out]
         return max(handing, key=lambda climb: (climb.reward, -climb.number), default=None)
 
     def _look_ahead(self) -> None:
-        """See to it that the climb whose neighbour comes next has looked up its neighbours.
+        """See to it that the climb whose turn it is knows the neighbour that comes next.
 
         The others look when it is their turn: with 800 children in flight hundreds of climbs may stand at their starts.
         """
-        while (climb := self._climbing(self._stage)) is not None and climb.left is None:
-            climb.look(self._space, self._stage, self._fresh.key, self._known)
+        while (climb := self._climbing(self._stage)) is not None and climb.next is None:
+            if climb.left is None:
+                climb.left = self._order(climb)
+            while climb.look(self._space, self._stage, self._fresh.key, self._known) and not self._first:
+                pass  # Best looks at all of them
             self._settle(climb)
+
+    def _order(self, climb: Climb) -> list[int]:
+        self._stood += 1
+        count = sum(1 for _ in self._space.neighbours(climb.genotype, self._stage))
+        order: list[int] = generator(self._seed, f"{self.name}/order", self._stood).permutation(count).tolist()
+        return order
 
     def _settle(self, climb: Climb) -> None:
         """Move ``climb`` if it may move by now, or end it if all neighbours are told."""
@@ -192,6 +197,3 @@ class LocalSearch:
     def _elder(self, stage: int) -> Genotype | None:
         """The best child of earlier stages, as long as no child of ``stage`` was asked for."""
         return None if self._best is None or self._asked.get(stage) else self._best.genotype
-
-    def _neighbour(self, climb: Climb, number: int) -> Genotype:
-        return next(islice(self._space.neighbours(climb.genotype, self._stage), number, None)).genotype
