@@ -38,6 +38,10 @@ class ReportSource(StrEnum):
     LOG = "Log"
 
 
+MAX_TRIALS = 1_000_000
+"""Most trials of one search: their indices have six digits, and so do their names."""
+
+
 class Trials(Model):
     """Budget and bookkeeping of trials."""
 
@@ -61,6 +65,16 @@ class Trials(Model):
     """Best children that are trained once more with fresh seeds at the end, and ranked by the mean; 0: none."""
     reproducible: bool = False
     """Child i is sampled from exactly the rewards of 0 .. i - parallelism - lookahead, whatever the timing."""
+
+    @model_validator(mode="after")
+    def _ledger_is_long_enough(self) -> Self:
+        if self.max + self.confirm > MAX_TRIALS:
+            message = (
+                f"{self.confirm} is not allowed with trials.max {self.max}; "
+                f"children and confirmations are at most {MAX_TRIALS} together"
+            )
+            raise FieldError(("confirm",), message, "OutOfRange")
+        return self
 
 
 class Resources(Model):

@@ -47,6 +47,7 @@ def search(data: dict[str, Any]) -> ArchitectureSearch:
         ("spec.trials.maxFailed", 7),
         ("spec.trials.maxConsecutiveDuplicates", 7),
         ("spec.trials.retries", 7),
+        ("spec.trials.confirm", 7),
         ("spec.trial.podTemplate", {"spec": {"nodeSelector": {"a": "b"}}}),
         ("spec.trial.resources", {"limits": {"cpu": 1}}),
         ("spec.trial.jobMetadata", {"labels": {"a": "b"}}),
