@@ -19,7 +19,7 @@ class Curve:
     validation: tuple[float | None, ...]
     """Validation accuracy of each child asked for, by index."""
     test: tuple[float | None, ...]
-    """Test accuracy, alike."""
+    """Test accuracy, alike; all None where the table has none."""
     duplicates: int
     """Children that had been asked for before."""
     seconds: float
@@ -34,8 +34,14 @@ class Row(TypedDict):
     seeds: int
     regret_mean: float
     regret_std: float
-    test_mean: float
-    test_std: float
+    test_mean: float | None
+    """None: the table has no test accuracy."""
+    test_std: float | None
+    difference_mean: float | None
+    """Regret minus that of the first strategy, over the seeds that both have; None: it is the first."""
+    difference_low: float | None
+    """95 % interval, bootstrap over the paired seeds."""
+    difference_high: float | None
 
 
 @dataclass(frozen=True)
@@ -61,25 +67,32 @@ def checkpoints(children: int) -> tuple[int, ...]:
     return (*marks, *takewhile(lambda mark: mark < children, doubling), children)
 
 
-def found_after(curve: Curve, children: int) -> tuple[float, float] | None:
+def found_after(curve: Curve, children: int) -> tuple[float, float | None] | None:
     """Validation and test accuracy of the best by validation among the first ``children`` asked for.
 
     Of equals the first. None while none has been measured.
     """
     pairs = zip(curve.validation[:children], curve.test[:children], strict=True)
-    measured = [(validation, test) for validation, test in pairs if validation is not None and test is not None]
+    measured = [(validation, test) for validation, test in pairs if validation is not None]
     return max(measured, key=lambda pair: pair[0], default=None)
 
 
-def rows(strategy: str, curves: Sequence[Curve], best: float, children: int) -> list[Row]:
-    """A line for each checkpoint; ``seeds`` counts the searches that had measured a child by then."""
+def rows(
+    strategy: str, curves: Sequence[Curve], best: float, children: int, first: Sequence[Curve] | None = None
+) -> list[Row]:
+    """A line for each checkpoint; ``seeds`` counts the searches that had measured a child by then.
+
+    ``first``: the curves of the strategy to compare with, by the same seeds.
+    """
     lines = []
     for mark in checkpoints(children):
         found = [pair for curve in curves if (pair := found_after(curve, mark)) is not None]
         if not found:
             continue
         regret_mean, regret_std = mean_and_deviation([best - validation for validation, _ in found])
-        test_mean, test_std = mean_and_deviation([test for _, test in found])
+        tests = [test for _, test in found if test is not None]
+        test_mean, test_std = mean_and_deviation(tests) if tests else (None, None)
+        apart = None if first is None else difference(curves, first, mark)
         lines.append(
             Row(
                 strategy=strategy,
@@ -89,9 +102,21 @@ def rows(strategy: str, curves: Sequence[Curve], best: float, children: int) -> 
                 regret_std=regret_std,
                 test_mean=test_mean,
                 test_std=test_std,
+                difference_mean=None if apart is None else apart.mean,
+                difference_low=None if apart is None else apart.low,
+                difference_high=None if apart is None else apart.high,
             )
         )
     return lines
+
+
+def difference(curves: Sequence[Curve], others: Sequence[Curve], children: int) -> Interval | None:
+    """Regret minus that of ``others`` after so many children, seeds paired; None where no seed has both."""
+    pairs = [
+        (found_after(one, children), found_after(other, children)) for one, other in zip(curves, others, strict=True)
+    ]
+    apart = [other[0] - one[0] for one, other in pairs if one is not None and other is not None]
+    return bootstrap_mean(apart) if apart else None
 
 
 def summary(strategy: str, curves: Sequence[Curve], children: int) -> Summary:

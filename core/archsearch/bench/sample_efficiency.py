@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,7 +13,7 @@ from pathlib import Path
 from archsearch.api import ArchitectureSearch, Strategy
 from archsearch.bench.curves import Curve
 from archsearch.bench.errors import BenchFailedError
-from archsearch.bench.table import TEST, VALIDATION, BenchTable
+from archsearch.bench.table import BenchTable
 from archsearch.engine.model import Result
 from archsearch.engine.record import SearchRecord
 from archsearch.local.cores import cores
@@ -20,6 +22,10 @@ from archsearch.local.run import Extras, run_search
 
 _NEVER = 1_000_000
 """Largest bound of the manifest: the search ends when all children have been asked for, and for nothing else."""
+_MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of its own is made in it, with rights for us alone
+"""Where Linux has files that live in memory."""
+_ROOM = 2**30
+"""Bytes that must be free there: a search in the making needs a few MiB, however many searches there are."""
 _BARE = Extras(human=False, page=False, distributions=False)
 
 
@@ -50,12 +56,12 @@ class Done:
     curve: Curve
 
 
-def manifest(benchmark: Benchmark, strategy: Strategy, seed: int) -> ArchitectureSearch:
-    """The search that measures ``strategy`` with ``seed``."""
+def manifest(benchmark: Benchmark, strategy: Strategy, seed: int, table_path: Path) -> ArchitectureSearch:
+    """The search that measures ``strategy`` with ``seed``; its children are looked up in ``table_path``."""
     table = benchmark.table
     choices = [{"name": f"decision{n}", "values": values} for n, values in enumerate(table.options, start=1)]
     spec = {
-        "objective": {"metric": VALIDATION, "direction": "Maximize"},
+        "objective": {"metric": table.metric, "direction": "Maximize"},
         "searchSpace": {"choices": choices},
         "strategy": strategy.model_dump(mode="json", exclude_none=True),
         "trials": {
@@ -67,7 +73,7 @@ def manifest(benchmark: Benchmark, strategy: Strategy, seed: int) -> Architectur
             "maxFailed": _NEVER,
             "maxConsecutiveDuplicates": _NEVER,
         },
-        "trial": {"task": {"tabular": {"table": str(table.path)}}},
+        "trial": {"task": {"tabular": {"table": str(table_path)}}},
         "seed": seed,
     }
     document = {
@@ -92,16 +98,17 @@ async def measure(benchmark: Benchmark, told: Callable[[Done], None]) -> dict[st
     jobs = iter([(name, seed) for seed in benchmark.seeds for name in benchmark.strategies])
     found: dict[tuple[str, int], Curve] = {}
 
-    async def work(root: Path) -> None:
+    async def work(root: Path, table: Path) -> None:
         for name, seed in jobs:
-            found[name, seed] = curve = await _search(benchmark, name, seed, root)
+            found[name, seed] = curve = await _search(benchmark, name, seed, root, table)
             told(Done(name, seed, curve))
 
     with _folder(benchmark.out) as root:
+        table = benchmark.table.placed(root)
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(cores()):
-                    group.create_task(work(root))
+                    group.create_task(work(root, table))
         except* Exception as errors:
             first: BaseException = errors
             while isinstance(first, BaseExceptionGroup):
@@ -112,16 +119,19 @@ async def measure(benchmark: Benchmark, told: Callable[[Done], None]) -> dict[st
     raise failure
 
 
-async def _search(benchmark: Benchmark, name: str, seed: int, root: Path) -> Curve:
+async def _search(benchmark: Benchmark, name: str, seed: int, root: Path, table: Path) -> Curve:
     forked = seed - benchmark.seeds.start < benchmark.forked
     folder = root / name.replace(":", "-") / f"seed-{seed}"
-    search = manifest(benchmark, benchmark.strategies[name], seed)
+    search = manifest(benchmark, benchmark.strategies[name], seed, table)
     runner = None if forked else InProcessRunner.of_task("tabular")
-    return curve_of(await run_search(search, folder, runner=runner, extras=_BARE))
+    curve = curve_of(await run_search(search, folder, runner=runner, extras=_BARE), benchmark.table)
+    if benchmark.out is None:
+        await asyncio.to_thread(shutil.rmtree, folder)
+    return curve
 
 
-def curve_of(record: SearchRecord) -> Curve:
-    """The curve of a search that has ended.
+def curve_of(record: SearchRecord, table: BenchTable) -> Curve:
+    """The curve of a search on ``table`` that has ended.
 
     Raises:
         BenchFailedError: it has failed, or has not ended.
@@ -131,8 +141,8 @@ def curve_of(record: SearchRecord) -> Curve:
         why = "it has not ended" if outcome is None else f"{outcome.reason}: {outcome.message}"
         raise BenchFailedError(f"a search (seed {record.manifest.spec.seed}) did not succeed: {why}")
     return Curve(
-        validation=tuple(trial.metrics.get(VALIDATION) for trial in record.trials),
-        test=tuple(trial.metrics.get(TEST) for trial in record.trials),
+        validation=tuple(trial.metrics.get(table.metric) for trial in record.trials),
+        test=tuple(trial.metrics.get(table.test) if table.test else None for trial in record.trials),
         duplicates=sum(trial.duplicate_of is not None for trial in record.trials),
         seconds=record.active_seconds,
     )
@@ -143,5 +153,12 @@ def _folder(out: Path | None) -> Iterator[Path]:
     if out is not None:
         yield out
         return
-    with tempfile.TemporaryDirectory(prefix="archsearch-bench-") as name:
+    with tempfile.TemporaryDirectory(prefix="archsearch-bench-", dir=_in_memory()) as name:
         yield Path(name)
+
+
+def _in_memory() -> Path | None:
+    """Where files live in memory: ledgers that nobody keeps need not wait for a disk at every write."""
+    if not os.access(_MEMORY, os.W_OK) or shutil.disk_usage(_MEMORY).free < _ROOM:
+        return None
+    return _MEMORY

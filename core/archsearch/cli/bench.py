@@ -28,13 +28,15 @@ def register(parent: typer.Typer) -> None:
 EPILOG = examples(
     {
         "archsearch bench sample-efficiency --table t.csv": "random and the default",
-        "... --strategy default,reinforce:Paper -o json": "others, for programs",
+        "... --strategy default,localSearch:Best -o json": "others, for programs",
+        "... --decisions 6 --metric top1": "a column for each decision",
     }
 )
 
 
 StrategiesOption = Annotated[
-    str, typer.Option("--strategy", metavar="A,B,...", help="random, reinforce, reinforce:Paper, default.")
+    str,
+    typer.Option("--strategy", metavar="A,B,...", help="As in a manifest; reinforce:Paper, localSearch:Best; default."),
 ]
 
 
@@ -43,10 +45,15 @@ def sample_efficiency_command(
     table: Annotated[
         Path,
         typer.Option(
-            help="CSV: first a column that spells the decisions, a character each; val_accuracy, test_accuracy.",
+            help="CSV: first a column that spells the decisions, a character each; then metrics.",
             show_default=False,
         ),
     ],
+    metric: Annotated[str, typer.Option(help="Column that is the reward; more is better.")] = "val_accuracy",
+    decisions: Annotated[int, typer.Option(min=1, max=256, help="First columns that hold a decision each.")] = 1,
+    separator: Annotated[
+        str | None, typer.Option(help="Stands between options in the first column.", show_default="none")
+    ] = None,
     strategy: StrategiesOption = "random,default",
     children: Annotated[int, typer.Option(min=1, max=1_000_000, help="Children of each search.")] = 300,
     seeds: Annotated[int, typer.Option(min=1, max=100_000, help="Searches of each strategy.")] = 20,
@@ -58,19 +65,24 @@ def sample_efficiency_command(
 ) -> None:
     """Regret of each strategy on a measured table.
 
-    Whole searches, through service, ledger and backend; regret counts against children asked for.
+    Whole searches, through service, ledger and backend; regret counts against children asked for. Differences are to
+    the first strategy, seed by seed.
     """
     import asyncio
 
     from archsearch.bench import curves, sample_efficiency
     from archsearch.bench.strategies import parse_strategies
     from archsearch.bench.table import read_table
+    from archsearch.bench.wide import Layout
 
+    if separator is not None and (decisions > 1 or not separator):
+        why = "it is empty" if not separator else f"the first column holds one decision (--decisions {decisions})"
+        raise typer.BadParameter(why, param_hint="--separator")
     if forked > seeds:
         raise typer.BadParameter(f"{forked} is more than --seeds {seeds}", param_hint="--forked")
     named = parse_strategies(strategy)
     measured = sample_efficiency.Benchmark(
-        table=read_table(table),
+        table=read_table(table, metric, Layout(decisions, separator)),
         strategies=named,
         children=children,
         seeds=range(first_seed, first_seed + seeds),
@@ -79,7 +91,14 @@ def sample_efficiency_command(
         out=out,
     )
     found = _interruptible(lambda: asyncio.run(sample_efficiency.measure(measured, _Counter(len(named) * seeds))))
-    lines = [row for name in found for row in curves.rows(name, found[name], measured.table.best, children)]
+    first = next(iter(named))
+    lines = [
+        row
+        for name in found
+        for row in curves.rows(
+            name, found[name], measured.table.best, children, None if name == first else found[first]
+        )
+    ]
     ends = [_told(curves.summary(name, found[name], children)) for name in found]
     emit([dict(row) for row in lines], output, lambda console: _show_curves(console, lines, ends))
     if output is not Format.TEXT:
@@ -195,14 +214,22 @@ def _show_curves(console: "Console", lines: "list[curves.Row]", ends: list[str])
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("strategy", "children", "seeds", "regret", "± std", "test", "± std"):
+    for name in ("strategy", "children", "seeds", "regret", "± std", "test", "± std", f"minus {lines[0]['strategy']}"):
         table.add_column(name, justify="left" if name == "strategy" else "right")
     for row in lines:
         numbers = (row["regret_mean"], row["regret_std"], row["test_mean"], row["test_std"])
-        table.add_row(row["strategy"], str(row["children"]), str(row["seeds"]), *(f"{value:.3f}" for value in numbers))
+        figures = ("-" if value is None else f"{value:.3f}" for value in numbers)
+        table.add_row(row["strategy"], str(row["children"]), str(row["seeds"]), *figures, _apart(row))
     console.print(table)
     for line in ends:
         console.print(line)
+
+
+def _apart(row: "curves.Row") -> str:
+    mean, low, high = row["difference_mean"], row["difference_low"], row["difference_high"]
+    if mean is None or low is None or high is None:
+        return "-"
+    return f"{mean:+.3f} ({low:+.3f} to {high:+.3f})"
 
 
 def _show(console: "Console", rows: list[dict[str, Any]]) -> None:

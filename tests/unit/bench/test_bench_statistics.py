@@ -4,11 +4,16 @@ import statistics
 
 import pytest
 
-from archsearch.bench.curves import Curve, checkpoints, found_after, rows, summary
+from archsearch.api import Strategy
+from archsearch.api.strategies.local_search import LocalSearchStrategy, Step
+from archsearch.bench.curves import Curve, checkpoints, difference, found_after, rows, summary
 from archsearch.bench.errors import BenchError
 from archsearch.bench.processes import Memory
 from archsearch.bench.stats import bootstrap_mean, mean_and_deviation, percentile
-from archsearch.bench.strategies import parse_strategies
+from archsearch.bench.strategies import names, parse_strategies
+
+ALONE = {"difference_mean": None, "difference_low": None, "difference_high": None}
+"""What a row says where there is no other strategy."""
 
 
 def curve(*validation: float | None, duplicates: int = 0) -> Curve:
@@ -65,6 +70,7 @@ def test_a_row_has_mean_and_sample_deviation_of_regret_and_test() -> None:
             "regret_std": pytest.approx(statistics.stdev([9.0, 7.0])),
             "test_mean": pytest.approx(0.2),
             "test_std": pytest.approx(statistics.stdev([0.1, 0.3])),
+            **ALONE,
         },
         {
             "strategy": "x",
@@ -74,6 +80,7 @@ def test_a_row_has_mean_and_sample_deviation_of_regret_and_test() -> None:
             "regret_std": pytest.approx(statistics.stdev([4.0, 2.0])),
             "test_mean": pytest.approx(0.7),
             "test_std": pytest.approx(statistics.stdev([0.6, 0.8])),
+            **ALONE,
         },
     ]
 
@@ -87,6 +94,27 @@ def test_seeds_that_have_measured_nothing_yet_are_not_counted() -> None:
     late = curve(*[None] * 25, *[4.0] * 5)
     assert [row["seeds"] for row in rows("x", [late, curve(*[1.0] * 30)], 5.0, 30)] == [1, 2]
     assert [row["children"] for row in rows("x", [late], 5.0, 30)] == [30]
+
+
+def test_a_strategy_is_compared_with_the_first_seed_by_seed() -> None:
+    first = [curve(1.0, 2.0), curve(5.0, 5.0), curve(None, 3.0)]
+    other = [curve(2.0, 2.0), curve(7.0, 8.0), curve(9.0, 9.0)]
+    early, late = rows("x", other, 10.0, 2, first)[0], difference(other, first, 1)
+    # The third seed of the first has measured nothing after one child, so one child compares two seeds.
+    assert late is not None
+    assert (late.mean, late.low, late.high) == (-1.5, -2.0, -1.0)
+    assert early["difference_mean"] == pytest.approx(-3.0)  # 0, -3 and -6
+    assert early["difference_low"] == -6.0
+    assert early["difference_high"] == 0.0
+    assert difference([curve(None)], [curve(1.0)], 1) is None
+    assert {**rows("x", other[:1], 10.0, 2, [curve(None, None)])[0], **ALONE} == rows("x", other[:1], 10.0, 2)[0]
+
+
+def test_a_table_without_test_accuracy_has_none_in_its_rows() -> None:
+    bare = Curve((1.0, 4.0), (None, None), 0, 1.0)
+    assert found_after(bare, 2) == (4.0, None)
+    (row,) = rows("x", [bare], 5.0, 2)
+    assert (row["regret_mean"], row["test_mean"], row["test_std"]) == (1.0, None, None)
 
 
 def test_the_gain_compares_the_last_fifty_children_with_the_first_fifty() -> None:
@@ -139,24 +167,36 @@ def test_the_largest_memory_is_kept_kind_by_kind() -> None:
 
 
 def test_strategies_are_named_as_in_a_manifest_with_presets_and_the_default() -> None:
-    found = parse_strategies("reinforce:Paper, random,default,reinforce")
-    assert list(found) == ["reinforce:Paper", "random", "default", "reinforce"]
+    found = parse_strategies("reinforce:Paper, random,default,reinforce,regularizedEvolution:Paper,localSearch:Best")
+    assert list(found) == [
+        *("reinforce:Paper", "random", "default", "reinforce", "regularizedEvolution:Paper", "localSearch:Best"),
+    ]
     resolved = {name: strategy.resolved() for name, strategy in found.items()}
     assert resolved["reinforce:Paper"].chosen.preset == "Paper"
     assert resolved["random"].kind == "random"
-    assert resolved["default"] == resolved["reinforce"]
+    assert resolved["default"] == Strategy().resolved()
+    assert resolved["regularizedEvolution:Paper"].chosen.population == 100
+    assert resolved["localSearch:Best"].chosen == LocalSearchStrategy(step=Step.BEST)
+
+
+def test_every_strategy_of_a_manifest_has_a_name_and_every_name_is_understood() -> None:
+    fields = {field.alias or key for key, field in Strategy.model_fields.items()}
+    assert {name.partition(":")[0] for name in names()} == {*fields, "default"}
+    assert {"ppo:Fast", "localSearch:First", "modelBased"} <= set(names())
+    assert list(parse_strategies(",".join(names()))) == list(names())
 
 
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("genetic", "'genetic' is no strategy; allowed: random, reinforce, default"),
+        ("genetic", "'genetic' is no strategy; allowed: random, reinforce, ppo, regularizedEvolution, .*, default, or"),
         ("", "'' is no strategy"),
         ("random,", "'' is no strategy"),
         ("random,random", "'random' is given twice"),
-        ("reinforce:Slow", "'reinforce:Slow': reinforce has no preset 'Slow' .*'Fast' or 'Paper'"),
+        ("reinforce:Slow", "reinforce has no preset 'Slow'; allowed: reinforce, reinforce:Fast, reinforce:Paper$"),
+        ("localSearch:Worst", "localSearch has no preset 'Worst'; allowed: localSearch, localSearch:First, .*:Best$"),
         ("reinforce:", "reinforce has no preset ''"),
-        ("random:Fast", "random has no preset 'Fast'"),
+        ("random:Fast", "random has no preset 'Fast'; allowed: random$"),
         ("default:Fast", "'default:Fast' is no strategy"),
     ],
 )
