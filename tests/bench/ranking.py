@@ -99,7 +99,8 @@ def section(title: str, problems: Sequence[Array], strategies: Sequence[str], ma
                 [values[0, :, column] for values in problems], [values[row, :, column] for values in problems]
             )
             mark = "**" if high < 0 or low > 0 else ""
-            cells.append(f"{mark}{mean:+.3f}{mark} ({low:+.3f} to {high:+.3f})")
+            lone = any(values.shape[1] == 1 for values in problems)  # one seed says nothing of how seeds differ
+            cells.append(f"{mean:+.3f}" if lone else f"{mark}{mean:+.3f}{mark} ({low:+.3f} to {high:+.3f})")
         lines.append(f"| `{strategies[0]}` minus `{name}` | " + " | ".join([*cells, ""]) + " |")
     return [*lines, ""]
 
