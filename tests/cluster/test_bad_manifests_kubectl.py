@@ -58,6 +58,7 @@ BUT_FOR_NUMBERS = {
     "also_of_the_worst": "this would seek the worst loss; set a negative weight",
     "best_of_more_epochs_than_there_are": "is not allowed; there are fewer epochs to take the best of",
     "choice_names_twice": "one names two decisions; every name must be distinct",
+    "confirm_beyond_the_ledger": "is not allowed; children and confirmations are at most 1000000 together",
     "convolutional_option_twice": "one stands twice in filters; every option must be distinct",
     "cell_operation_twice": "one stands twice in operations; every option must be distinct",
     "depth_shrinks": "is not allowed; final must not be below initial",

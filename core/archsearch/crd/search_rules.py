@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 
 from archsearch.api import schema as schemas
 from archsearch.api.objective import LIMIT_TOO_GOOD, TRANSFORMS, WEIGHT_OF_NOTHING, Direction
+from archsearch.api.search import MAX_TRIALS
 from archsearch.api.space import SearchSpace
 from archsearch.crd.rules import Rule, text, texts
 from archsearch.manifest.semantics import BETTER, METRICS, TEST_METRICS
@@ -202,6 +203,14 @@ def _reproducible() -> Rule:
     )
 
 
+def _ledger_is_long_enough() -> Rule:
+    return Rule(
+        f"self.trials.max + self.trials.confirm <= {MAX_TRIALS}",
+        f"is not allowed; children and confirmations are at most {MAX_TRIALS} together",
+        field=".trials.confirm",
+    )
+
+
 def name(longest: int) -> Rule:
     """An object's name: no dots, and no longer than what is made of it can bear."""
     bounds = {**schemas.at(("metadata", "name")), "maxLength": longest}
@@ -224,6 +233,7 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
         _target(),
         *_failure(),
         _reproducible(),
+        _ledger_is_long_enough(),
     ),
     "Objective": (_transform(), _metrics_distinct()),
     "Also": (_weight(), _limit()),
