@@ -21,6 +21,11 @@ class Reach:
     process: asyncio.subprocess.Process | None = None
     drain: asyncio.Task[None] | None = None
 
+    @property
+    def open(self) -> bool:
+        """Whether it still leads anywhere: kubectl ends with the first connection that the pod refuses."""
+        return self.process is None or self.process.returncode is None
+
     async def close(self) -> None:
         """Give it up."""
         if self.process is not None:

@@ -75,6 +75,8 @@ class Line:
             await self._caller.connect(self._client)
         except (ControllerError, OSError) as error:
             _log.debug("controller pod %s does not answer yet: %s", pod["metadata"]["name"], error)
+            if self._reach is not None and not self._reach.open:
+                await self._let_go()  # the next try finds another way
             return False
         self.up_since = self._shared.monotonic()
         return True
@@ -84,6 +86,9 @@ class Line:
         if self._connecting is not None:
             self._connecting.cancel()
             await asyncio.wait({self._connecting})
+        await self._let_go()
+
+    async def _let_go(self) -> None:
         # Both at once: whoever connects while these are being closed begins with new ones.
         client, self._client = self._client, None
         found, self._reach = self._reach, None
