@@ -37,9 +37,11 @@ TAIL = 500
 """Children at the end that are looked at for collapse."""
 DEFAULT = (
     '{"random": {}}',
-    '{"reinforce": {}}',
+    '{"reinforce": {"learningRate": 0.005, "entropyWeight": 0.03}}',
+    '{"reinforce": {"preset": "Paper"}}',
     '{"ppo": {}}',
 )
+"""The settings of reinforce are its line for thousands of children: see docs/strategies/reinforce.md."""
 BOUNDS = {
     "top25": (0.10, "mean of the best 25 children above that of random with the same seed, at least"),
     "dip": (0.05, "largest fall of the mean reward of 500 children below an earlier such mean, at most"),
