@@ -314,6 +314,8 @@ def test_a_reproducible_search_keeps_its_parallelism_and_lookahead(server: Serve
         ("sampledBy.policyVersion", 4),
         ("duplicateOf", None),
         ("reuseOf", 0),
+        ("confirmOf", 0),
+        ("ask", 3),
     ],
 )
 def test_what_was_sampled_never_changes(server: Server, path: str, value: Any) -> None:

@@ -29,7 +29,7 @@ class SearchRecord:
     strategy: Strategy
     """The strategy in force, every default filled in (status.resolved)."""
     trials: tuple[Trial, ...]
-    """In the order of their indices."""
+    """Children and confirmations, in the order of their indices."""
     policy: tuple[PolicyState, ...]
     """The policy over time, by version; the last is the newest."""
     outcome: Outcome | None
