@@ -53,10 +53,19 @@ class RegularizedEvolutionStrategy(Model):
 
     @model_validator(mode="after")
     def _sample_fits(self) -> Self:
-        if self.sample is not None and self.population is not None and self.sample > self.population:
-            text = f"{self.sample} is not allowed; sample must not be above population ({self.population})"
-            raise FieldError(("sample",), text)
-        return self
+        preset = REGULARIZED_EVOLUTION_PRESETS[self.preset]
+        sample = preset["sample"] if self.sample is None else self.sample
+        population = preset["population"] if self.population is None else self.population
+        if sample <= population:
+            return self
+        if self.sample is None:
+            text = (
+                f"{population} is not allowed; population must not be below sample ({sample}, of preset {self.preset})"
+            )
+            raise FieldError(("population",), text)
+        of_preset = f", of preset {self.preset}" if self.population is None else ""
+        text = f"{sample} is not allowed; sample must not be above population ({population}{of_preset})"
+        raise FieldError(("sample",), text)
 
 
 class EvolutionStrategy(Model):
