@@ -9,14 +9,19 @@ from matplotlib.figure import Figure
 
 from archsearch.engine.leaderboard import seconds_saved
 from archsearch.engine.record import SearchRecord
-from archsearch.page import curves, learned, networks
+from archsearch.page import curves, learned, networks, newest
+from archsearch.page.confirming import draw_confirming
 from archsearch.page.facts import Facts
 from archsearch.page.html import environment, write_whole
+from archsearch.page.layers import WIDTH, is_table
 from archsearch.page.manifest import manifest_yaml
 from archsearch.page.networks import Card
 from archsearch.page.numbers import number
 from archsearch.page.story import story
+from archsearch.page.strategies import breeds
 from archsearch.page.style import png, svg
+from archsearch.page.tradeoffs import draw_tradeoffs
+from archsearch.page.trees import lstm
 from archsearch.space import GenotypeError, Space, build
 from archsearch.space.base import Architecture
 
@@ -56,6 +61,8 @@ class DrawnCard:
     card: Card
     picture: Markup
     words: str
+    wide: bool
+    """Whether it needs a row to itself, or half of one, to be read."""
 
 
 class _Report:
@@ -69,16 +76,23 @@ class _Report:
         self.over_time = curves.rewards(record)
         self.policy = curves.policy_figures(record)
         self.options = learned.over_time(record)
-        self.layers = learned.by_layer(record, learned.anchors(record, self.space))
+        self.layers = newest.by_layer(record, newest.anchors(record, self.space))
+        self.decisions = newest.every_decision(record)
         self.time = curves.time_spent(record)
 
     def figures(self) -> Iterator[tuple[str, Figure]]:
         """Every picture of the page by its name, but for the networks."""
         yield "rewards", self.over_time
+        if self.facts.tradeoffs is not None:
+            yield "tradeoffs", draw_tradeoffs(self.facts.tradeoffs)
+        if self.facts.confirming is not None:
+            yield "confirming", draw_confirming(self.facts.confirming)
         yield "policy", self.policy
         yield "options", self.options
         if self.layers is not None:
             yield "layers", self.layers
+        if self.decisions is not None:
+            yield "decisions", self.decisions
         yield "time", self.time
 
     def drawn_cards(self) -> list[DrawnCard]:
@@ -87,7 +101,7 @@ class _Report:
         drawn = []
         for place, card in enumerate(self.cards):
             picture = Markup(svg(networks.network(card, most), f"network{place}"))  # noqa: S704  # our own SVG
-            drawn.append(DrawnCard(card, picture, _in_words(card)))
+            drawn.append(DrawnCard(card, picture, _in_words(card), networks.picture_of(card, most).width > WIDTH))
         return drawn
 
     def _cards(self) -> list[Card]:
@@ -99,6 +113,10 @@ class _Report:
         if human is not None and human.architecture:
             facts = self._metrics(human.metrics) or (human.reason or "not measured",)
             cards.append(_card(self.space, "Human baseline", facts, human.architecture))
+        if cards and self.record.manifest.spec.search_space.recurrent_cell is not None:
+            cards.insert(
+                1, Card("For comparison: an LSTM", ("the cell that people use, not trained here",), tree=lstm())
+            )
         return cards
 
     def _metrics(self, known: Mapping[str, float]) -> tuple[str, ...]:
@@ -121,16 +139,18 @@ def _card(space: Space, title: str, facts: tuple[str, ...], architecture: Archit
 
 
 def _in_words(card: Card) -> str:
+    if card.tree is not None:
+        return "a long short-term memory with forget gate"
     if card.graph is None:
         return card.problem or ""
     readers: dict[str, list[str]] = {}
     for edge in card.graph.edges:
         readers.setdefault(edge.target, []).append(edge.source)
-    if networks.is_table(card.graph):
+    if is_table(card.graph):
         return "; ".join(node.label for node in card.graph.nodes)
     return "; ".join(
         node.label
-        if node.kind == "image"
+        if node.kind in ("image", "input")
         else f"{node.id}: {node.label}, reads {' and '.join(readers.get(node.id, []))}"
         for node in card.graph.nodes
     )
@@ -148,6 +168,7 @@ def _render(report: _Report) -> str:
         saved=seconds_saved(report.record.trials),
         spec=report.record.manifest.spec,
         strategy=record_strategy(report.record),
+        population=breeds(report.record.strategy),
         panels=len(learned.panels(learned.described(report.record))),
     )  # fmt: skip
 

@@ -10,7 +10,14 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from archsearch.api import Direction
 from archsearch.controller_contract import OptionProbabilities, PolicyState
-from archsearch.engine.leaderboard import counted, moving_mean, running_best, seconds_by_outcome, seconds_saved
+from archsearch.engine.leaderboard import (
+    children,
+    counted,
+    moving_mean,
+    running_best,
+    seconds_by_outcome,
+    seconds_saved,
+)
 from archsearch.engine.model import Phase, Trial
 from archsearch.engine.record import SearchRecord
 from archsearch.engine.rewards import reward_of
@@ -39,34 +46,39 @@ def rewards(record: SearchRecord) -> Figure:
     figure = new_figure(8.6, 3.9)
     objective = record.manifest.spec.objective
     minimise = objective.direction is Direction.MINIMIZE
-    values = [_plotted(record, trial) for trial in record.trials]
+    trials = children(record.trials)
+    values = [_plotted(record, trial) for trial in trials]
     if all(value is None for value in values):
         return say(figure, "No child has a reward yet.")
     axes = figure.add_subplot()
     human = _human_value(record)
     _set_value_limits(axes, [value for value in (*values, human) if value is not None], minimise)
-    _draw_children(axes, record.trials, values)
-    indices = [trial.index for trial in record.trials]
+    _draw_children(axes, trials, values)
+    indices = [trial.place for trial in trials]
     _draw_known(axes, indices, running_best(values, objective.direction), "best so far", ORANGE, "steps-post")
     window = window_of(len(values))
     _draw_known(axes, indices, moving_mean(values, window), f"mean of last {window}", INK, "default")
     if human is not None:
         axes.axhline(human, color=GREEN, linestyle=(0, (5, 3)), linewidth=1.4, label="human baseline")
     axes.set_xlabel("child, in the order of asking")
-    name = objective.metric if minimise or objective.transform.kind == "identity" else _formula(record)
+    name = _formula(record)
     axes.set_ylabel(f"reward ({name})" if not minimise else f"{name} (less is better)")
     axes.set_xlim(-0.02 * max(indices[-1], 5), 1.02 * max(indices[-1], 5))
     axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
-    if scale_of(objective.metric, values).percent:
+    if not objective.also and scale_of(objective.metric, values).percent:
         axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     legend(axes)
     return figure
 
 
 def _formula(record: SearchRecord) -> str:
+    """What the reward is made of; where less is better it is the metric itself that is drawn."""
     objective = record.manifest.spec.objective
+    if objective.direction is Direction.MINIMIZE:
+        return objective.metric
     power = objective.transform.power
-    return f"{objective.metric} to the power of {power.exponent:g}" if power else objective.metric
+    text = f"{objective.metric} to the power of {power.exponent:g}" if power else objective.metric
+    return ", ".join((text, *(also.metric for also in objective.also)))
 
 
 def _plotted(record: SearchRecord, trial: Trial) -> float | None:
@@ -110,11 +122,11 @@ def _draw_children(axes: Axes, trials: Sequence[Trial], values: Sequence[float |
     off: list[tuple[int, float]] = []
     for trial, value in zip(trials, values, strict=True):
         if value is not None and not low <= value <= high:
-            off.append((trial.index, low if value < low else high))
+            off.append((trial.place, low if value < low else high))
         elif value is not None:
-            (reused if trial.reuse_of is not None else trained).append((trial.index, value))
+            (reused if trial.reuse_of is not None else trained).append((trial.place, value))
     edge = low if all(y == low for _, y in off) else high
-    failed = [(trial.index, low) for trial in trials if trial.phase is Phase.FAILED]
+    failed = [(trial.place, low) for trial in trials if trial.phase is Phase.FAILED]
     plain = {"rasterized": raster, "zorder": 2}
     _dots(axes, trained, label="child", color=BLUE, s=size, alpha=0.55, linewidths=0, **plain)
     _dots(

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from archsearch.engine.leaderboard import Counts, counted, counts, mean, times_sampled, top
-from archsearch.engine.model import Phase, Trial
+from archsearch.engine.model import Confirmed, Phase, Trial
 from archsearch.engine.record import SearchRecord
+from archsearch.page.confirming import Confirming, confirming
 from archsearch.page.learned import words
 from archsearch.page.numbers import (
     Scale,
@@ -17,6 +18,7 @@ from archsearch.page.numbers import (
     plural,
     test_metric,
 )
+from archsearch.page.tradeoffs import Tradeoffs, tradeoffs
 from archsearch.space.base import Genotype
 
 TABLE = 25
@@ -48,6 +50,8 @@ class Row:
     policy_version: int
     seconds: str
     duplicates: int
+    rewards: str
+    """Both rewards of a confirmed child; empty for others."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,16 @@ class Facts:
     def best(self) -> tuple[Trial, ...]:
         """The best distinct children, best first."""
         return top(self.record.trials, TABLE, self.record.manifest.spec.objective)
+
+    @cached_property
+    def confirming(self) -> Confirming | None:
+        """What came of second trainings, if there were any."""
+        return confirming(self.record)
+
+    @cached_property
+    def tradeoffs(self) -> Tradeoffs | None:
+        """What is traded for what, where further metrics count."""
+        return tradeoffs(self.record)
 
     @property
     def metric(self) -> str:
@@ -133,6 +147,7 @@ class Facts:
             policy_version=trial.policy_version,
             seconds=duration(trial.seconds),
             duplicates=duplicates,
+            rewards=" / ".join(map(number, trial.rewards)) if isinstance(trial, Confirmed) else "",
         )
 
     def failures(self) -> list[Failures]:
@@ -159,6 +174,7 @@ class Facts:
             return [Figure(f"best {self.measure}", "–", "no child has a reward")]
         best, scale = self.best[0], self.scales[self.metric]
         note = f"child {best.index}, the best of {plural(self.counts.trained, 'trained child', 'trained children')}"
+        note += ", mean of two trainings" if isinstance(best, Confirmed) else ""
         figures = [Figure(f"best {self.measure}", scale.text(best.metrics.get(self.metric)), note)]
         if self.test:
             value = self.scales[self.test].text(best.metrics.get(self.test))
@@ -198,6 +214,8 @@ class Facts:
         parts = [f"{tally.trained:,} trained", f"{tally.reused_succeeded:,} reused", f"{tally.failed:,} failed"]
         if tally.stopped:
             parts.append(f"{tally.stopped:,} stopped")
+        if tally.confirmations.total:
+            parts.append(f"{tally.confirmations.total:,} trained once more")
         if tally.uncounted:
             parts.append(f"{tally.uncounted:,} beyond the end")
         if tally.running or tally.pending:

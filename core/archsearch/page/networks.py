@@ -1,209 +1,134 @@
-"""Pictures of networks: layers as boxes in order, skips as arcs; children of ``choices`` as cards of their values."""
+"""The networks of a page: each in the picture of its space, alone or side by side."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
-import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.collections import PathCollection
-from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyBboxPatch
-from matplotlib.path import Path
 
-from archsearch.page.style import BLUE, CYCLE, GRID, INK, MUTED, new_figure, picture, say, short
-from archsearch.space.base import Edge, Graph, Node
+from archsearch.page.cells import CellsPicture
+from archsearch.page.layers import WIDTH, LayersPicture, TablePicture, is_table
+from archsearch.page.recurrent import TreePicture
+from archsearch.page.style import MUTED, new_figure, picture, say, short
+from archsearch.page.trees import Tree, tree_of
+from archsearch.space.base import Graph
 
-# Everything below is in points: a network is drawn at one scale, however many layers it has.
-_WIDTH = 258.0
-_PITCH, _BOX = 25.0, 16.0
-_NARROW, _WIDE = 138.0, 160.0
-_CHOICE_PITCH, _CHOICES = 15.0, 48
 _HEADER_LINE = 11.0
-_COLUMNS = 3
+_FULL = 3 * WIDTH
+"""Width of a row of networks, or of one that is wider by itself."""
 _POINTS_PER_INCH = 72.0
-_ARROW = {"arrowstyle": "-|>", "color": MUTED, "linewidth": 1.1, "shrinkA": 0, "shrinkB": 0, "mutation_scale": 6}
+
+
+class Picture(Protocol):
+    """A network as it is drawn; sizes in points."""
+
+    @property
+    def width(self) -> float:
+        """Its width."""
+        ...
+
+    @property
+    def height(self) -> float:
+        """Its height."""
+        ...
+
+    def draw(self, axes: Axes) -> None:
+        """Draw it into axes from 0 to its width and, downward, to its height."""
+        ...
 
 
 @dataclass(frozen=True)
 class Card:
-    """A network to draw: its heading, facts below it, and its graph; ``problem`` says why it has no graph."""
+    """A network to draw: its heading, facts below it, and its graph; ``problem`` says why it has no graph.
+
+    ``tree`` is drawn in place of a graph: a cell that is none of the space's.
+    """
 
     title: str
     facts: tuple[str, ...] = ()
     graph: Graph | None = None
     problem: str | None = None
+    tree: Tree | None = None
+
+
+@dataclass(frozen=True)
+class _Problem:
+    """Why there is no picture."""
+
+    text: str
+    width: float = WIDTH
+    height: float = 60.0
+
+    def draw(self, axes: Axes) -> None:
+        """Write it."""
+        axes.text(self.width / 2, self.height / 2, short(self.text, 48), ha="center", va="center", color=MUTED)
+
+
+def picture_of(card: Card, most_filters: int) -> Picture:
+    """The picture of a card, by the kind of its graph."""
+    if card.tree is not None:
+        return TreePicture(card.tree)
+    if card.graph is None:
+        return _Problem(card.problem or "no picture")
+    if is_table(card.graph):
+        return TablePicture(card.graph.nodes)
+    kinds = {node.kind for node in card.graph.nodes}
+    if "combination" not in kinds:
+        return LayersPicture(card.graph, most_filters)
+    return CellsPicture(card.graph) if "operation" in kinds else TreePicture(tree_of(card.graph))
 
 
 @picture
 def network(card: Card, most_filters: int | None = None) -> Figure:
     """One network without its heading; ``most_filters`` is the count that is drawn full, the network's own if None."""
-    height = _height(card)
-    figure = new_figure(_WIDTH / _POINTS_PER_INCH, height / _POINTS_PER_INCH, constrained=False)
-    if card.graph is None:
-        return say(figure, short(card.problem or "no picture", 48))
-    axes = figure.add_axes((0, 0, 1, 1))
-    _draw(axes, card.graph, height, most_filters or largest_filters([card]))
+    drawn = picture_of(card, most_filters or largest_filters([card]))
+    figure = new_figure(drawn.width / _POINTS_PER_INCH, drawn.height / _POINTS_PER_INCH, constrained=False)
+    _draw(figure.add_axes((0, 0, 1, 1)), drawn)
     return figure
+
+
+def _draw(axes: Axes, drawn: Picture) -> None:
+    axes.set_axis_off()
+    axes.set_xlim(0, drawn.width)
+    axes.set_ylim(drawn.height, 0)
+    drawn.draw(axes)
 
 
 @picture
 def networks(cards: Sequence[Card]) -> Figure:
-    """Networks side by side under their headings, three a row."""
+    """Networks side by side under their headings, as many a row as there is room for."""
     if not cards:
         return say(new_figure(8.6, 1.6), "There is no network to draw yet.")
     most = largest_filters(cards)
-    columns = min(_COLUMNS, len(cards))
-    rows = [cards[start : start + columns] for start in range(0, len(cards), columns)]
+    drawn = [picture_of(card, most) for card in cards]
+    column = max(each.width for each in drawn)
+    columns = min(len(cards), max(1, int(_FULL // column)))
     header = 22 + _HEADER_LINE * max(len(card.facts) for card in cards)
-    heights = [header + max(_height(card) for card in row) + 12 for row in rows]
-    width, height = columns * _WIDTH, sum(heights)
+    rows = [range(start, min(start + columns, len(cards))) for start in range(0, len(cards), columns)]
+    heights = [header + max(drawn[place].height for place in row) + 12 for row in rows]
+    width, height = columns * column, sum(heights)
     figure = new_figure(width / _POINTS_PER_INCH, height / _POINTS_PER_INCH, constrained=False)
-    for place, row in enumerate(rows):
-        top = height - sum(heights[:place])
-        for column, card in enumerate(row):
-            _place(figure, card, (column * _WIDTH, top - header, width, height), header, most)
+    for number, row in enumerate(rows):
+        below = height - sum(heights[:number]) - header
+        for place in row:
+            left = (place - row.start) * column
+            _head(figure, cards[place], (left, below + header), (width, height))
+            own = drawn[place]
+            corner = (left / width, (below - own.height) / height)
+            _draw(figure.add_axes((*corner, own.width / width, own.height / height)), own)
     return figure
 
 
-def _place(figure: Figure, card: Card, where: tuple[float, float, float, float], header: float, most: int) -> None:
-    left, below, width, height = where
-    figure.text(
-        (left + 12) / width, (below + header - 16) / height, short(card.title, 40), fontsize=9, fontweight="bold"
-    )
-    for line, fact in enumerate(card.facts):
-        y = below + header - 16 - (line + 1) * _HEADER_LINE
-        figure.text((left + 12) / width, y / height, short(fact, 48), fontsize=7.5, color=MUTED)
-    own = _height(card)
-    axes = figure.add_axes((left / width, (below - own) / height, _WIDTH / width, own / height))
-    if card.graph is None:
-        axes.set_axis_off()
-        axes.text(0.5, 0.5, short(card.problem or "no picture", 48), ha="center", color=MUTED, transform=axes.transAxes)
-    else:
-        _draw(axes, card.graph, own, most)
+def _head(figure: Figure, card: Card, corner: tuple[float, float], whole: tuple[float, float]) -> None:
+    (left, top), (width, height) = corner, whole
+    place = (left + 12) / width
+    figure.text(place, (top - 16) / height, short(card.title, 40), fontsize=9, fontweight="bold")
+    for line, fact in enumerate(card.facts, start=1):
+        figure.text(place, (top - 16 - line * _HEADER_LINE) / height, short(fact, 48), fontsize=7.5, color=MUTED)
 
 
 def largest_filters(cards: Sequence[Card]) -> int:
     """The largest number of filters in any layer of any card; 1 where there are none."""
     nodes = [node for card in cards if card.graph for node in card.graph.nodes]
     return max((int(node.detail.get("filters", 1)) for node in nodes), default=1)
-
-
-def is_table(graph: Graph) -> bool:
-    """Whether a graph is a list of choices, drawn as a card."""
-    return all(node.kind == "choice" for node in graph.nodes)
-
-
-def _height(card: Card) -> float:
-    if card.graph is None:
-        return 60.0
-    if is_table(card.graph):
-        lines = min(len(card.graph.nodes), _CHOICES) + (len(card.graph.nodes) > _CHOICES)
-        return lines * _CHOICE_PITCH + 10
-    return len(card.graph.nodes) * _PITCH + 4
-
-
-def _draw(axes: Axes, graph: Graph, height: float, most_filters: int) -> None:
-    axes.set_axis_off()
-    axes.set_xlim(0, _WIDTH)
-    axes.set_ylim(height, 0)
-    if is_table(graph):
-        _draw_table(axes, graph.nodes)
-    else:
-        _draw_network(axes, graph, most_filters)
-
-
-def _draw_table(axes: Axes, nodes: Sequence[Node]) -> None:
-    for place, node in enumerate(nodes[:_CHOICES]):
-        y = 5 + (place + 0.5) * _CHOICE_PITCH
-        axes.text(12, y, short(node.detail.get("name", node.id), 24), va="center", fontsize=8, color=MUTED)
-        value = short(node.detail.get("value", node.label), 24)
-        axes.text(_WIDTH - 12, y, value, va="center", ha="right", fontsize=8, fontweight="bold")
-        axes.plot([12, _WIDTH - 12], [y + _CHOICE_PITCH / 2] * 2, color=GRID, linewidth=0.6)
-    if len(nodes) > _CHOICES:
-        y = 5 + (_CHOICES + 0.5) * _CHOICE_PITCH
-        axes.text(12, y, f"and {len(nodes) - _CHOICES} more", va="center", fontsize=8, color=MUTED)
-
-
-@dataclass(frozen=True)
-class _Box:
-    place: int
-    y: float
-    half: float
-
-
-def _draw_network(axes: Axes, graph: Graph, most_filters: int) -> None:
-    boxes: dict[str, _Box] = {}
-    for place, node in enumerate(graph.nodes):
-        share = min(1.0, int(node.detail.get("filters", 0)) / most_filters)
-        width = _NARROW + (_WIDE - _NARROW) * share if node.kind == "layer" else _NARROW * 0.55
-        boxes[node.id] = _Box(place, (place + 0.5) * _PITCH + 2, width / 2)
-    _draw_steps(axes, [edge for edge in graph.edges if not edge.skip], boxes)
-    _draw_skips(axes, [edge for edge in graph.edges if edge.skip], boxes)
-    for node in graph.nodes:
-        _draw_box(axes, node, boxes[node.id], most_filters)
-
-
-def _draw_steps(axes: Axes, edges: Sequence[Edge], boxes: dict[str, _Box]) -> None:
-    for edge in edges:
-        axes.annotate(
-            "", (_WIDTH / 2, boxes[edge.target].y - _BOX / 2), (_WIDTH / 2, boxes[edge.source].y + _BOX / 2),
-            arrowprops=_ARROW,
-        )  # fmt: skip
-
-
-def _draw_skips(axes: Axes, edges: Sequence[Edge], boxes: dict[str, _Box]) -> None:
-    longest = max((_span(edge, boxes) for edge in edges), default=1)
-    # Even sources on one side, odd ones on the other, a colour for each: half the crossings, and arcs can be followed.
-    for side, marker in ((1, "<"), (-1, ">")):
-        mine = [edge for edge in edges if (boxes[edge.source].place % 2 == 1) == (side == 1)]
-        if not mine:
-            continue
-        colours = [CYCLE[boxes[edge.source].place % len(CYCLE)] for edge in mine]
-        arcs = [_arc(edge, boxes, longest, side) for edge in mine]
-        width = 0.8 if len(edges) > 40 else 1.1
-        axes.add_collection(
-            PathCollection(arcs, facecolors="none", edgecolors=colours, linewidths=width, alpha=0.85), autolim=False
-        )
-        for end, shape, size in ((0, "o", 5), (-1, marker, 10)):
-            xs, ys = zip(*(np.asarray(arc.vertices)[end] for arc in arcs), strict=True)
-            axes.scatter(xs, ys, s=size, c=colours, marker=shape, linewidths=0)
-
-
-def _span(edge: Edge, boxes: dict[str, _Box]) -> int:
-    return boxes[edge.target].place - boxes[edge.source].place
-
-
-def _arc(edge: Edge, boxes: dict[str, _Box], longest: int, side: int) -> Path:
-    source, target = boxes[edge.source], boxes[edge.target]
-    reach = (_WIDTH / 2 - _WIDE / 2 - 4) * math.pow((_span(edge, boxes) - 1) / max(1, longest - 1), 0.75)
-    start = (_WIDTH / 2 + side * source.half, source.y + 4)
-    end = (_WIDTH / 2 + side * (target.half + 2), target.y - 3)
-    out = _WIDTH / 2 + side * (_WIDE / 2 + max(reach, 11) * 1.3)
-    return Path([start, (out, start[1]), (out, end[1]), end], [Path.MOVETO, Path.CURVE4, Path.CURVE4, Path.CURVE4])
-
-
-def _draw_box(axes: Axes, node: Node, box: _Box, most_filters: int) -> None:
-    filters = int(node.detail.get("filters", 0))
-    layer = node.kind == "layer"
-    shade = 0.08 + 0.42 * min(1.0, filters / most_filters) if layer else 0.0
-    rounding = 2.5 if layer else _BOX / 2
-    corner = (_WIDTH / 2 - box.half + rounding, box.y - _BOX / 2 + rounding)
-    size = (2 * (box.half - rounding), _BOX - 2 * rounding)
-    fill, line = ((*to_rgb(BLUE), shade), BLUE) if layer else ("none", MUTED)
-    shape = f"round,pad={rounding}"
-    axes.add_patch(FancyBboxPatch(corner, *size, boxstyle=shape, facecolor=fill, edgecolor=line, linewidth=0.9))
-    axes.text(_WIDTH / 2 + 4 * layer, box.y, _label(node), ha="center", va="center_baseline", fontsize=7.2, color=INK)
-    if layer:
-        left = _WIDTH / 2 - box.half + 4
-        axes.text(left, box.y, str(box.place), va="center_baseline", fontsize=6.2, color=INK)
-
-
-def _label(node: Node) -> str:
-    detail = node.detail
-    if not {"filterHeight", "filterWidth", "filters"} <= detail.keys():
-        return short(node.label, 30)
-    height, width = detail.get("strideHeight", 1), detail.get("strideWidth", 1)
-    stride = "" if height == width == 1 else f", stride {height}" + (f" x {width}" if height != width else "")
-    return f"{detail['filterHeight']} x {detail['filterWidth']}, {detail['filters']} filters{stride}"
