@@ -164,3 +164,27 @@ def test_the_target_is_a_value_of_the_metric(direction: str, target: float, metr
 def test_what_a_ledger_refuses(writes: list[Trial], why: str) -> None:
     with pytest.raises(LedgerError, match=why):
         Ledger().put(writes)
+
+
+def test_a_target_is_reached_by_the_metric_within_the_limits_and_not_by_the_reward() -> None:
+    also = {"metric": "latency", "target": 10, "weight": -1, "limit": 20}
+    search = manifest(objective={"metric": "accuracy", "target": 0.8, "also": [also]})
+    quick = trial(0, reward=0.7, metrics={"accuracy": 0.7, "latency": 10.0})
+    beyond = trial(1, reward=0.45, metrics={"accuracy": 0.9, "latency": 20.5})
+    there = trial(2, reward=0.425, metrics={"accuracy": 0.85, "latency": 20.0})
+    assert plan(search, [quick, beyond]).outcome is None
+    outcome = plan(search, [quick, beyond, there]).outcome
+    assert outcome is not None
+    assert (outcome.reason, outcome.message) == (
+        "TargetReached",
+        "child 2 has accuracy 0.85; objective.target is 0.8",
+    )
+
+
+def test_a_search_within_whose_limits_nobody_is_has_failed() -> None:
+    also = {"metric": "latency", "target": 10, "weight": -1, "limit": 20}
+    search = manifest(objective={"metric": "accuracy", "also": [also]}, max=1)
+    outcome = plan(search, [trial(0, reward=0.4, metrics={"accuracy": 0.9, "latency": 21.0})]).outcome
+    assert outcome is not None
+    assert outcome.result is Result.FAILED
+    assert outcome.message.endswith("and none of those that succeeded is within the limits of objective.also")

@@ -222,6 +222,23 @@ def test_the_best_are_those_of_the_leaderboard_whatever_the_order_they_came_in()
     assert best[0].trial == f"s-{best[0].index:06d}"
 
 
+def test_the_pareto_set_is_told_where_further_metrics_count_and_nobody_beyond_a_limit_is_in_it_or_best() -> None:
+    also = {"metric": "latency", "target": 10, "weight": -1, "limit": 20}
+    objective = manifest(objective={"metric": "accuracy", "also": [also]}).spec.objective
+    measured = [(0.5, 10.0, 0.5), (0.8, 20.0, 0.4), (0.4, 10.0, 0.4), (0.99, 20.5, 0.483)]
+    trials = [
+        trial(index, reward=reward, metrics={"accuracy": accuracy, "latency": latency})
+        for index, (accuracy, latency, reward) in enumerate(measured)
+    ]
+    status = status_of(view(scores=Scores("s", trials, objective=objective)))
+    assert [one.index for one in status.pareto] == [0, 1]
+    assert [one.index for one in status.best] == [0, 1, 2]
+    patch = patch_of(SearchStatus(), status)
+    assert patch is not None
+    assert patch["pareto"][1]["metrics"] == {"accuracy": 0.8, "latency": 20.0}
+    assert status_of(view(*trials)).pareto == ()
+
+
 def test_scores_of_changes_are_those_of_the_whole_ledger() -> None:
     scores = Scores("s")
     begun = [trial(index, Phase.PENDING) for index in range(20)]
