@@ -34,8 +34,8 @@ def more(**further: Any) -> dict[str, Any]:
 
 def failed(**given: Any) -> Trial:
     known: dict[str, Any] = {"phase": Phase.FAILED, "reason": "Diverged", "observation": 0}
-    values: dict[str, Any] = {"index": 0, "genotype": (0,), "architecture": {}, "policy_version": 0, "log_probability": 0.0}
-    return Trial(**(values | {"created": NOW} | known | given))
+    values: dict[str, Any] = {"index": 0, "genotype": (0,), "architecture": {}, "policy_version": 0}
+    return Trial(**(values | {"log_probability": 0.0, "created": NOW} | known | given))
 
 
 @pytest.mark.parametrize(
