@@ -45,6 +45,7 @@ class Searches(RuleBasedStateMachine):
             options, parallelism=parallelism, max=most, maxFailed=max_failed, maxConsecutiveDuplicates=6, **trials
         )
         self.world = World(search, options)
+        self.confirm = search.spec.trials.confirm
         self.most_parallel = parallelism
         self.terminal: dict[int, Trial] = {}
 
@@ -107,7 +108,7 @@ class Searches(RuleBasedStateMachine):
         raised = trials.model_copy(update={"max": trials.max + more, "confirm": confirm})
         spec = search.spec.model_copy(update={"trials": raised})
         self.world.search = search.model_copy(update={"spec": spec})
-        self.world.outcome = None
+        self.world.outcome, self.confirm = None, confirm
 
     @invariant()
     def at_most_parallelism_children_run(self) -> None:
@@ -187,8 +188,16 @@ class Searches(RuleBasedStateMachine):
     def teardown(self) -> None:
         if not hasattr(self, "world"):
             return
+        self.ends()
+        if self.world.outcome is not None and self.world.outcome.result is Result.SUCCEEDED:
+            self.it_goes_on_with_more_children_or_confirmations(more=2, confirm=self.confirm + 1)
+            self.ends()
+
+    def ends(self) -> None:
         finish(self.world)
         assert self.world.outcome is not None, "every search ends once its children do"
+        self.every_index_has_exactly_one_trial()
+        self.a_network_has_one_confirmation_at_most()
         assert all(trial.phase.terminal for trial in self.world.disk.values())
         self.the_best_are_confirmed()
         fresh = FoldController(self.world.options)
