@@ -23,8 +23,9 @@ from typing import Any, Protocol
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy: searches are run side by side, not threads of one
 
+from making import Problem
 from peers import PEERS
-from synthetic import Problem, problem_of
+from synthetic import problem_of
 
 from archsearch.api import Strategy
 from archsearch.bench.strategies import parse_strategies

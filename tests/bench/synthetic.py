@@ -4,8 +4,7 @@ Every family is a function of an instance's number; sizes, option counts and the
 optimum is found by construction, by counting all networks, or by eliminating variables (factors.py), never by search.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from itertools import combinations, product
 from pathlib import Path
 from types import MappingProxyType
@@ -13,33 +12,26 @@ from types import MappingProxyType
 import numpy as np
 from cell_families import cells
 from factors import Array, Factor, highest, value
+from making import (
+    Draws,
+    Problem,
+    alike,
+    bans,
+    centre_and_spread,
+    compositions,
+    effects,
+    interactions,
+    lettered,
+    link_of,
+    of_factors,
+    space_of,
+    uniform,
+)
 
-from archsearch.api import Choice, SearchSpace
 from archsearch.bench.table import VALIDATION, read_table
 from archsearch.controller.strategy import generator
-from archsearch.space import build
-from archsearch.space.base import Genotype, Space
+from archsearch.space.base import Genotype
 from archsearch.table import read_table as read_rows
-
-Draws = np.random.Generator
-Reward = Callable[[Genotype], float | None]
-Link = Callable[[float], float]
-
-
-@dataclass(frozen=True)
-class Problem:
-    """What is searched."""
-
-    name: str
-    space: Space
-    reward: Reward
-    """The reward of a network without noise; None: its training fails."""
-    best: float
-    """The highest reward of any network."""
-    noise: float = 0.0
-    """Standard deviation of what a training adds, drawn anew for each child."""
-    failure: float | None = None
-    """What is taught of a child that fails (``objective.failure.reward``); None: only that it failed."""
 
 
 def problem_of(name: str) -> Problem:
@@ -61,7 +53,7 @@ def of_table(path: Path) -> Problem:
     def reward(genotype: Genotype) -> float | None:
         return rewards.get("".join(values[token] for values, token in zip(table.options, genotype, strict=True)))
 
-    return Problem(f"table:{path.name}", _choices(table.options), reward, table.best)
+    return Problem(f"table:{path.name}", space_of(table.options), reward, table.best)
 
 
 # --- families ---------------------------------------------------------------------------------------------------------
@@ -70,16 +62,16 @@ def of_table(path: Path) -> Problem:
 def additive(number: int) -> Problem:
     """6 to 20 decisions, 3 to 9 options, each with an effect of its own; some decisions matter more."""
     draws = generator(number, "additive")
-    options = _alike(draws, (6, 10, 15, 20)[number % 4], 4, 9)
-    return _of_factors("additive", number, options, _effects(draws, options, 1.0))
+    options = alike(draws, (6, 10, 15, 20)[number % 4], 4, 9)
+    return of_factors("additive", number, options, effects(draws, options, 1.0))
 
 
 def pairwise(number: int) -> Problem:
     """As many interactions between two random decisions as there are decisions, stronger than what each does alone."""
     draws = generator(number, "pairwise")
-    options = _alike(draws, (6, 8, 12, 16)[number % 4], 3, 5)
-    return _of_factors(
-        "pairwise", number, options, _effects(draws, options, 0.5) + _pairs(draws, options, len(options))
+    options = alike(draws, (6, 8, 12, 16)[number % 4], 3, 5)
+    return of_factors(
+        "pairwise", number, options, effects(draws, options, 0.5) + interactions(draws, options, len(options))
     )
 
 
@@ -90,7 +82,7 @@ def deceptive(number: int) -> Problem:
 
 def _two_optima(number: int) -> Problem:
     draws = generator(number, "two optima")
-    options = _alike(draws, (8, 8, 14, 14)[number % 4], 3, 5)
+    options = alike(draws, (8, 8, 14, 14)[number % 4], 3, 5)
     wide = tuple(int(draws.integers(count)) for count in options)
     narrow = tuple(
         (token + 1 + int(draws.integers(count - 1))) % count for token, count in zip(wide, options, strict=True)
@@ -102,12 +94,12 @@ def _two_optima(number: int) -> Problem:
         away = [float(weights[np.not_equal(genotype, peak)].sum()) for peak in (wide, narrow)]
         return max(90 - 30 * away[0], 94 - 80 * away[1])
 
-    return Problem(f"deceptive-{number}", _space(options), reward, reward(narrow))
+    return Problem(f"deceptive-{number}", lettered(options), reward, reward(narrow))
 
 
 def _traps(number: int) -> Problem:
     draws = generator(number, "traps")
-    options = _alike(draws, (6, 6, 9, 12)[number % 4], 4, 5)
+    options = alike(draws, (6, 6, 9, 12)[number % 4], 4, 5)
     factors = []
     for first in range(0, len(options), 3):
         scope = (first, first + 1, first + 2)
@@ -117,17 +109,17 @@ def _traps(number: int) -> Problem:
         away = sum(np.asarray(place != token, dtype=float) for place, token in pairs)
         # All three right: 1. Otherwise the more are wrong the better, up to 0.7.
         factors.append(Factor(scope, np.where(away == 0, 1.0, 0.7 * (away - 1) / 2) * draws.uniform(0.7, 1.3)))
-    return _of_factors("deceptive", number, options, factors + _effects(draws, options, 0.03))
+    return of_factors("deceptive", number, options, factors + effects(draws, options, 0.03))
 
 
 def plateau(number: int) -> Problem:
     """Half of the networks and more collapse to chance; the others have a heavy lower tail."""
     draws = generator(number, "plateau")
-    options = _alike(draws, (6, 8, 10, 14)[number % 4], 3, 6)
-    factors = _effects(draws, options, 1.0) + _pairs(draws, options, len(options) // 2)
-    broken = _bans(draws, options, (0.5, 0.6, 0.7, 0.6)[number % 4])
+    options = alike(draws, (6, 8, 10, 14)[number % 4], 3, 6)
+    factors = effects(draws, options, 1.0) + interactions(draws, options, len(options) // 2)
+    broken = bans(draws, options, (0.5, 0.6, 0.7, 0.6)[number % 4])
     top = highest([*factors, *broken], options)
-    centre, spread = _spread(factors, options, number)
+    centre, spread = centre_and_spread(factors, options, number)
 
     def reward(genotype: Genotype) -> float:
         score = (value(factors, genotype) - centre) / spread
@@ -135,25 +127,25 @@ def plateau(number: int) -> Problem:
             return 10 + 0.2 * float(np.tanh(score))
         return 95 - 8 * float(np.exp(-score))
 
-    return Problem(f"plateau-{number}", _space(options), lambda genotype: max(10.0, reward(genotype)), reward(top))
+    return Problem(f"plateau-{number}", lettered(options), lambda genotype: max(10.0, reward(genotype)), reward(top))
 
 
 def noisy(number: int) -> Problem:
     """Interactions under rewards whose noise is 0.25 to 1 of what networks differ by."""
     draws = generator(number, "noisy")
-    options = _alike(draws, (6, 8, 10, 12)[number % 4], 3, 6)
-    factors = _effects(draws, options, 1.0) + _pairs(draws, options, len(options) // 2)
-    plain = _of_factors("noisy", number, options, factors, link=lambda score: 80 + 5 * score)
+    options = alike(draws, (6, 8, 10, 12)[number % 4], 3, 6)
+    factors = effects(draws, options, 1.0) + interactions(draws, options, len(options) // 2)
+    plain = of_factors("noisy", number, options, factors, link=lambda score: 80 + 5 * score)
     return Problem(plain.name, plain.space, plain.reward, plain.best, noise=5 * (0.25, 0.5, 1.0, 0.5)[number % 4])
 
 
 def failing(number: int) -> Problem:
     """70 to 90 % of the networks fail: pairs of options that do not go together, and options that never work."""
     draws = generator(number, "failing")
-    options = _alike(draws, (6, 8, 10, 14)[number % 4], 3, 6)
-    factors = _effects(draws, options, 1.0) + _pairs(draws, options, len(options) // 2)
-    banned = _bans(draws, options, (0.7, 0.8, 0.9, 0.85)[number % 4])
-    plain = _of_factors("failing", number, options, factors, banned)
+    options = alike(draws, (6, 8, 10, 14)[number % 4], 3, 6)
+    factors = effects(draws, options, 1.0) + interactions(draws, options, len(options) // 2)
+    banned = bans(draws, options, (0.7, 0.8, 0.9, 0.85)[number % 4])
+    plain = of_factors("failing", number, options, factors, banned)
 
     def reward(genotype: Genotype) -> float | None:
         return None if value(banned, genotype) < 0 else plain.reward(genotype)
@@ -171,14 +163,14 @@ def bag(number: int) -> Problem:
     def score(counts: Array) -> float:
         return float(-(weights * (counts - ideal) ** 2).sum() + counts @ together @ counts)
 
-    every = [score(np.array(counts, dtype=float)) for counts in _compositions(length, kinds)]
+    every = [score(np.array(counts, dtype=float)) for counts in compositions(length, kinds)]
     centre, spread = float(np.mean(every)), float(np.std(every))
-    link = _link(number)
+    link = link_of(number)
 
     def reward(genotype: Genotype) -> float:
         return link((score(np.bincount(genotype, minlength=kinds).astype(float)) - centre) / spread)
 
-    return Problem(f"bag-{number}", _space((kinds,) * length), reward, link((max(every) - centre) / spread))
+    return Problem(f"bag-{number}", lettered((kinds,) * length), reward, link((max(every) - centre) / spread))
 
 
 def large(number: int) -> Problem:
@@ -187,31 +179,31 @@ def large(number: int) -> Problem:
     length = (30, 60)[number % 2]
     make = (_chain, _effects_of_all_sizes, _neighbourhoods, _blocks)[number % 4]
     options, factors = make(draws, length)
-    return _of_factors("large", number, options, factors)
+    return of_factors("large", number, options, factors)
 
 
 def _chain(draws: Draws, length: int) -> tuple[tuple[int, ...], list[Factor]]:
-    options = _alike(draws, length, 4, 7)
+    options = alike(draws, length, 4, 7)
     links = [Factor((a, a + 1), draws.normal(size=(options[a], options[a + 1])) * 0.7) for a in range(length - 1)]
-    return options, links + _effects(draws, options, 1.0)
+    return options, links + effects(draws, options, 1.0)
 
 
 def _effects_of_all_sizes(draws: Draws, length: int) -> tuple[tuple[int, ...], list[Factor]]:
     options = tuple(int(count) for count in draws.integers(3, 10, length))
-    return options, _effects(draws, options, 1.0)
+    return options, effects(draws, options, 1.0)
 
 
 def _neighbourhoods(draws: Draws, length: int) -> tuple[tuple[int, ...], list[Factor]]:
-    options = _alike(draws, length, 3, 4)
+    options = alike(draws, length, 3, 4)
     terms = [tuple(sorted((a, (a + 1) % length, (a + 2) % length))) for a in range(length)]
     return options, [Factor(scope, draws.normal(size=tuple(options[place] for place in scope))) for scope in terms]
 
 
 def _blocks(draws: Draws, length: int) -> tuple[tuple[int, ...], list[Factor]]:
-    options = _alike(draws, length, 3, 5)
+    options = alike(draws, length, 3, 5)
     blocks = [tuple(range(first, min(first + 4, length))) for first in range(0, length, 4)]
     terms = [Factor(scope, draws.normal(size=tuple(options[place] for place in scope)) * 0.7) for scope in blocks]
-    return options, terms + _effects(draws, options, 1.0)
+    return options, terms + effects(draws, options, 1.0)
 
 
 def mixed(number: int) -> Problem:
@@ -226,24 +218,24 @@ def mixed(number: int) -> Problem:
     for a, b in zip(order[::2], order[1::2], strict=False):
         scope = tuple(sorted((int(a), int(b))))
         factors.append(Factor(scope, draws.normal(size=tuple(options[place] for place in scope)) * 0.4))
-    return _of_factors("mixed", number, options, factors)
+    return of_factors("mixed", number, options, factors)
 
 
 def ordinal(number: int) -> Problem:
     """Options that lie in an order (widths, rates): a tilted bowl whose lowest point is a network."""
     draws = generator(number, "ordinal")
-    options = _alike(draws, (6, 8, 10, 7)[number % 4], 5, 9)
+    options = alike(draws, (6, 8, 10, 7)[number % 4], 5, 9)
     ideal = np.array([draws.integers(count) for count in options])
     tilt = draws.normal(size=(len(options), len(options))) * 0.4 + np.eye(len(options))
-    link = _link(number)
-    sample = _uniform(options, number, 2000)
+    link = link_of(number)
+    sample = uniform(options, number, 2000)
     scale = float(np.median([np.sum((tilt @ ((one - ideal) / (np.array(options) - 1))) ** 2) for one in sample]))
 
     def reward(genotype: Genotype) -> float:
         away = tilt @ ((np.array(genotype) - ideal) / (np.array(options) - 1))
         return link(1.5 - 1.5 * float(away @ away) / scale)
 
-    return Problem(f"ordinal-{number}", _space(options), reward, link(1.5))
+    return Problem(f"ordinal-{number}", lettered(options), reward, link(1.5))
 
 
 def rugged(number: int) -> Problem:
@@ -251,7 +243,7 @@ def rugged(number: int) -> Problem:
     draws = generator(number, "rugged")
     length, count = ((6, 5), (8, 4), (10, 3), (7, 5))[number % 4]
     options = (count,) * length
-    factors = _effects(draws, options, 1.0) + _pairs(draws, options, length)
+    factors = effects(draws, options, 1.0) + interactions(draws, options, length)
     for _ in range(length // 2):
         scope = tuple(sorted(int(place) for place in draws.choice(length, 3, replace=False)))
         factors.append(Factor(scope, draws.normal(size=(count, count, count)) * 0.5))
@@ -260,12 +252,12 @@ def rugged(number: int) -> Problem:
         scores += factor.table.reshape([count if place in factor.scope else 1 for place in range(length)])
     scores = (scores - scores.mean()) / scores.std()
     scores += draws.normal(size=options) * 0.15
-    link = _link(number)
+    link = link_of(number)
 
     def reward(genotype: Genotype) -> float:
         return link(float(scores[tuple(genotype)]))
 
-    return Problem(f"rugged-{number}", _space(options), reward, link(float(scores.max())))
+    return Problem(f"rugged-{number}", lettered(options), reward, link(float(scores.max())))
 
 
 def paths(number: int) -> Problem:
@@ -290,7 +282,7 @@ def paths(number: int) -> Problem:
 
     options = (kinds,) * len(edges)
     best = max(map(reward, product(*map(range, options))))
-    return Problem(f"paths-{number}", _space(options), lambda genotype: max(10.0, reward(genotype)), best)
+    return Problem(f"paths-{number}", lettered(options), lambda genotype: max(10.0, reward(genotype)), best)
 
 
 def cell(number: int) -> Problem:
@@ -319,99 +311,3 @@ FAMILIES: Mapping[str, Callable[[int], Problem]] = MappingProxyType(
         )
     }
 )
-
-
-# --- what families are made of ----------------------------------------------------------------------------------------
-
-
-def _choices(options: Sequence[Sequence[str]]) -> Space:
-    choices = tuple(Choice(name=f"decision{n}", values=tuple(values)) for n, values in enumerate(options, start=1))
-    return build(SearchSpace(choices=choices))
-
-
-def _space(options: Sequence[int]) -> Space:
-    return _choices([tuple("abcdefghi"[:count]) for count in options])
-
-
-def _alike(draws: Draws, length: int, fewest: int, most: int) -> tuple[int, ...]:
-    return (int(draws.integers(fewest, most + 1)),) * length
-
-
-def _effects(draws: Draws, options: Sequence[int], size: float) -> list[Factor]:
-    weights = size * draws.lognormal(0.0, 0.5, len(options))
-    return [Factor((place,), draws.normal(size=count) * weights[place]) for place, count in enumerate(options)]
-
-
-def _pairs(draws: Draws, options: Sequence[int], count: int) -> list[Factor]:
-    every = list(combinations(range(len(options)), 2))
-    chosen = sorted(int(one) for one in draws.choice(len(every), count, replace=False))
-    scopes = [every[one] for one in chosen]
-    return [Factor(scope, draws.normal(size=tuple(options[place] for place in scope))) for scope in scopes]
-
-
-_BAN = -1e6
-
-
-def _bans(draws: Draws, options: Sequence[int], share: float) -> list[Factor]:
-    """Forbidden options and pairs, added until they hit ``share`` of the networks; at least one network stays."""
-    sample = _uniform(options, int(draws.integers(2**31)), 4000)
-    tables: dict[tuple[int, ...], Array] = {}
-    hit = np.zeros(len(sample), dtype=bool)
-    while hit.mean() < share:
-        scope = tuple(
-            sorted(int(place) for place in draws.choice(len(options), int(draws.integers(1, 3)), replace=False))
-        )
-        table = tables.get(scope, np.zeros(tuple(options[place] for place in scope))).copy()
-        table[tuple(int(draws.integers(count)) for count in table.shape)] = _BAN
-        tried = [Factor(*item) for item in {**tables, scope: table}.items()]
-        if value(tried, highest(tried, options)) == 0:
-            tables[scope] = table
-            hit |= np.asarray(table[tuple(sample[:, place] for place in scope)]) < 0
-    return [Factor(scope, table) for scope, table in tables.items()]
-
-
-def _uniform(options: Sequence[int], seed: int, count: int) -> "np.ndarray[tuple[int, int], np.dtype[np.int64]]":
-    draws = generator(seed, "uniform sample")
-    return np.stack([draws.integers(0, many, count) for many in options], axis=1)
-
-
-def _spread(factors: Sequence[Factor], options: Sequence[int], seed: int) -> tuple[float, float]:
-    scores = [value(factors, tuple(one)) for one in _uniform(options, seed, 2000)]
-    return float(np.mean(scores)), float(np.std(scores))
-
-
-def _link(number: int) -> Link:
-    """From a score of mean 0 and deviation 1 to a reward; each grows, and every unit is another."""
-    return (
-        lambda score: 100 / (1 + float(np.exp(-1 - 0.7 * score))),  # an accuracy in per cent
-        lambda score: 0.5 + 0.05 * score,
-        lambda score: -60 * float(np.exp(-0.5 * score)),  # minus a perplexity: a heavy lower tail
-        lambda score: 4000 * score,
-    )[number % 4]
-
-
-def _of_factors(
-    family: str,
-    number: int,
-    options: Sequence[int],
-    factors: Sequence[Factor],
-    banned: Sequence[Factor] = (),
-    link: Link | None = None,
-) -> Problem:
-    centre, spread = _spread(factors, options, number)
-    join = link or _link(number)
-
-    def reward(genotype: Genotype) -> float:
-        return join((value(factors, genotype) - centre) / spread)
-
-    top = highest([*factors, *banned], options)
-    return Problem(f"{family}-{number}", _space(options), reward, reward(top))
-
-
-def _compositions(total: int, parts: int) -> Iterator[tuple[int, ...]]:
-    if parts == 1:
-        yield (total,)
-        return
-    for first in range(total + 1):
-        for rest in _compositions(total - first, parts - 1):
-            yield (first, *rest)

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from making import Problem
 from offline import Child, Job, at, maker, measure, search, steps
-from synthetic import Problem, of_table, problem_of
+from synthetic import of_table, problem_of
 
 from archsearch.api import Strategy
 from archsearch.bench import sample_efficiency

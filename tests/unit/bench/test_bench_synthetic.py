@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from cell_families import CellReward
 from factors import Factor, highest, value
+from making import Problem
 from ranking import scale_of
-from synthetic import FAMILIES, Problem, problem_of
+from synthetic import FAMILIES, problem_of
 
 from archsearch.api import SearchSpace
 from archsearch.api.cells import CellOperation
