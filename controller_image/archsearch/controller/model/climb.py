@@ -1,6 +1,5 @@
-"""Coordinate ascent: several children at once, one decision after another set to its best option."""
+"""Steepest ascent of a function drawn from the posterior, or of its mean: several children climb at once."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +9,7 @@ from torch import Tensor
 
 from archsearch.controller.model.features import Layout, Points, Stage
 from archsearch.controller.model.gp import Posterior
-from archsearch.controller.model.kernel import bag_distance
+from archsearch.controller.model.kernel import bag_distance, product_term
 from archsearch.controller.model.paths import Path
 
 Tokens = NDArray[np.int64]
@@ -18,75 +17,95 @@ Tokens = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What an acquisition may look at, of n children."""
+class Function:
+    """f(x) = path(x) + sum_j weights_j k(x, x_j) over the data of a posterior; without a path, for its mean."""
 
-    cross: Tensor
-    """[n, data] covariance with the data."""
-    prior: Tensor | None
-    """[n] values of the path, where there is one."""
+    posterior: Posterior
+    weights: Tensor
+    """[data]"""
+    path: Path | None = None
+
+    def __call__(self, points: Points) -> Tensor:
+        """[n] its values."""
+        values: Tensor = self.posterior.covariance(points) @ self.weights
+        return values if self.path is None else values + self.path(points)
 
 
-Value = Callable[[Seen], Tensor]
+class Slopes:
+    """The values of all neighbours of a child at little more than the cost of one value.
 
+    Every term of the function is a sum of products over decisions, so that answering one decision otherwise multiplies
+    each product by one factor. exp(w_i [x_i = o]) for the product term of the covariance. The bag term's exponent is
+    quadratic in the counts: an option more multiplies it by exp(2 u o.c_j) and by exp(-u (2 c + o).o). The path's
+    features of signs multiply by a sign, its waves by a number of the complex unit circle.
+    """
 
-class Climber:
-    """Looks at every option of one decision at the cost of that decision alone: exponents and signs are kept and
-    corrected, never computed anew."""
+    def __init__(self, layout: Layout, stage: Stage, function: Function) -> None:
+        posterior = function.posterior
+        self._function, self._layout, self._stage = function, layout, stage
+        self._hyper, data = posterior.hyper, posterior.points
+        widest = max(map(len, stage.legal), default=0)
+        self._starts = np.array([layout.starts[decision.name] + 1 for decision in stage.decisions], dtype=np.int64)
+        padded = [[*legal, *([legal[0]] * (widest - len(legal)))] for legal in stage.legal]
+        self.tokens: Tokens = np.array(padded, dtype=np.int64).reshape(len(stage.legal), widest)
+        """[decisions, widest] legal tokens, the first once more where there are fewer."""
+        self._columns = torch.from_numpy(self.tokens + self._starts[:, None])
+        self._product = torch.exp(data.chosen * self._hyper.relevance[posterior.owner]).T.contiguous()
+        self._bag = torch.exp(2 * self._hyper.spread * layout.bags @ data.counts.T)
+        if function.path is not None:
+            self._signs = 1 - 2 * function.path.negative
+            angles = layout.bags @ function.path.frequencies
+            self._turns = torch.polar(torch.ones_like(angles), angles)
 
-    def __init__(self, layout: Layout, stage: Stage, posterior: Posterior, path: Path | None) -> None:
-        self._layout, self._stage, self._posterior, self._path = layout, stage, posterior, path
-        self._starts = [layout.starts[decision.name] + 1 for decision in stage.decisions]
-        self._numbers = [layout.names.index(decision.name) for decision in stage.decisions]
-        self._alike = (posterior.points.chosen * posterior.hyper.relevance[posterior.owner]).T.contiguous()
-        """[columns, data] relevance where the datum has that option."""
-
-    def look(self, points: Points) -> Seen:
-        """At children as they are."""
-        return Seen(self._posterior.covariance(points), None if self._path is None else self._path(points))
-
-    def climb(self, tokens: Tokens, value: Value, sweeps: int, stream: np.random.Generator) -> tuple[Tokens, Tensor]:
-        """Children reached from ``tokens``, and their values; decisions come in random order, ties stay."""
-        tokens = tokens.copy()
+    def around(self, tokens: Tokens) -> Tensor:
+        """[n, decisions, widest] values of ``tokens`` [n, decisions] with each decision answered by each option."""
         points = self._layout.encode_tokens(tokens, self._stage)
-        hyper = self._posterior.hyper
-        exponent = points.chosen @ self._alike - hyper.relevance.sum()
-        counts = points.counts.clone()
-        signs = None if self._path is None else 1 - 2 * torch.remainder(points.chosen @ self._path.negative, 2)
-        best = value(self.look(points))
-        free = [place for place, decision in enumerate(self._stage.decisions) if len(decision.legal) > 1]
-        rows = torch.arange(len(tokens))
-        for _ in range(sweeps):
-            before = tokens.copy()
-            for place in stream.permutation(np.array(free, dtype=np.int64)):
-                start = self._starts[place]
-                columns = start + torch.tensor(self._stage.decisions[place].legal)
-                now = start + torch.from_numpy(tokens[:, place])
-                exponents = exponent[:, None] + (self._alike[columns][None] - self._alike[now][:, None])
-                tallies = counts[:, None] + (self._layout.bags[columns][None] - self._layout.bags[now][:, None])
-                turned = None
-                if signs is not None and self._path is not None:
-                    flips = (self._path.negative[columns][None] != self._path.negative[now][:, None]).double()
-                    turned = signs[:, None] * (1 - 2 * flips)
-                values = value(self._seen(exponents, tallies, turned)).reshape(len(tokens), len(columns))
-                top, option = values.max(dim=1)
-                option = torch.where(top > best + 1e-12, option, torch.searchsorted(columns, now))
-                best = torch.maximum(best, top)
-                exponent, counts = exponents[rows, option], tallies[rows, option]
-                signs = None if turned is None else turned[rows, option]
-                tokens[:, place] = (columns[option] - start).numpy()
-            if (before == tokens).all():
-                break
-        return tokens, best
+        now = torch.from_numpy(tokens + self._starts)
+        product = product_term(self._hyper, self._function.posterior.owner, points, self._function.posterior.points)
+        values = self._each(self._weighted(product)[:, None] / self._product[now], self._product)
+        if self._hyper.bag > 0:
+            values += self._bags(points, now)
+        path = self._function.path
+        if path is not None:
+            features = path.signs(points) * path.product_weights
+            values += self._each(features[:, None] * self._signs[now], self._signs)
+            waves = path.waves(points.counts) * path.bag_weights
+            values += self._each(waves[:, None] * self._turns[now].conj(), self._turns).real
+        return values
 
-    def _seen(self, exponents: Tensor, tallies: Tensor, signs: Tensor | None) -> Seen:
-        hyper = self._posterior.hyper
-        cross = exponents.flatten(0, 1).exp() * hyper.product
-        counts = tallies.flatten(0, 1)
-        if hyper.bag > 0:
-            apart = bag_distance(Points(cross, counts), self._posterior.points)
-            cross += apart.mul_(-hyper.spread).exp_().mul_(hyper.bag)
-        prior = None
-        if signs is not None and self._path is not None:
-            prior = signs.flatten(0, 1) @ self._path.product_weights + self._path.bag(counts)
-        return Seen(cross, prior)
+    def _bags(self, points: Points, now: Tensor) -> Tensor:
+        apart = bag_distance(points, self._function.posterior.points)
+        bag = self._weighted(torch.exp(-self._hyper.spread * apart) * self._hyper.bag)
+        own = self._layout.bags[now]
+        rest = points.counts[:, None] - own
+        less = torch.exp(-self._hyper.spread * ((2 * rest + own) * own).sum(2))
+        options = self._layout.bags[self._columns]
+        inner = torch.einsum("ndg,dkg->ndk", rest, options)
+        more = torch.exp(-self._hyper.spread * (2 * inner + (options**2).sum(2)))
+        return self._each(bag[:, None] / (self._bag[now] * less[:, :, None]), self._bag) * more
+
+    def _weighted(self, cross: Tensor) -> Tensor:
+        return cross * self._function.weights
+
+    def _each(self, rest: Tensor, factors: Tensor) -> Tensor:
+        """[n, decisions, widest] sums of ``rest`` [n, decisions, terms] times the factors of each option."""
+        products = torch.bmm(rest.transpose(0, 1).contiguous(), factors[self._columns].transpose(1, 2))
+        return products.transpose(0, 1)
+
+
+def climb(slopes: Slopes, tokens: Tokens, steps: int) -> Tokens:
+    """Children reached from ``tokens`` [n, decisions] when each moves to its best neighbour, ``steps`` times at most;
+    one that stands on a peak stays."""
+    tokens = tokens.copy()
+    rows = np.arange(len(tokens))
+    for _ in range(steps if slopes.tokens.size else 0):
+        values = slopes.around(tokens).numpy()
+        own = (slopes.tokens[None] == tokens[:, :, None]).argmax(axis=2)
+        here = values[rows, 0, own[:, 0]]
+        best = values.reshape(len(tokens), -1).argmax(axis=1)
+        place, option = np.divmod(best, values.shape[2])
+        moves = values[rows, place, option] > here + 1e-9
+        if not moves.any():
+            break
+        tokens[rows[moves], place[moves]] = slopes.tokens[place[moves], option[moves]]
+    return tokens

@@ -1,17 +1,20 @@
 """Children as the model sees them: which option answers each decision, and how often each option occurs."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from archsearch.controller.strategy import generator
 from archsearch.space.base import Decision, Genotype, Space, walk
 
-_PROBES = 16
-"""Children drawn from the first and from the last stage to meet the decisions of a space."""
+Options = NDArray[np.int64]
+
+_FAR = 2**62
+"""A child of the last stage."""
 
 
 @dataclass(frozen=True)
@@ -38,13 +41,11 @@ class Points:
 
 @dataclass(frozen=True)
 class Stage:
-    """What children of one stage decide."""
+    """What children of one stage decide: the same decisions, with the same legal tokens, for every child."""
 
     decisions: tuple[Decision, ...]
-    independent: bool
-    """Whether every child of the stage has these decisions with these legal tokens, in this order."""
 
-    @property
+    @cached_property
     def legal(self) -> tuple[tuple[int, ...], ...]:
         """Legal tokens of each decision."""
         return tuple(decision.legal for decision in self.decisions)
@@ -53,20 +54,22 @@ class Stage:
 class Layout:
     """The columns of a space: decisions by name, in the order in which they are met."""
 
-    def __init__(self, space: Space, seed: int) -> None:
+    def __init__(self, space: Space) -> None:
         self._space = space
-        self._seed = seed
         self._stages: dict[int, Stage] = {}
         met: dict[str, Decision] = {}
-        for stage in dict.fromkeys((space.stage(0), space.stage(2**62))):
-            for decisions in self._probe(stage):
-                met.update((decision.name, decision) for decision in decisions if decision.name not in met)
+        for stage in (space.stage(0), space.stage(_FAR)):
+            for decision in self.stage(stage).decisions:
+                met.setdefault(decision.name, decision)
         self.names = tuple(met)
         self.widths = tuple(len(decision.options) + 1 for decision in met.values())
         """Columns of each decision: absent, then its options."""
         starts = np.concatenate([[0], np.cumsum(self.widths)])
         self.columns = int(starts[-1])
         self.starts = {name: int(start) for name, start in zip(self.names, starts, strict=False)}
+        self._offsets = starts[:-1].astype(np.int64)
+        self.places = {name: place for place, name in enumerate(self.names)}
+        """Which decision of the space each is."""
         self.owner = np.repeat(np.arange(len(self.names)), self.widths)
         """[columns] the decision that each column belongs to."""
         self.bags = torch.from_numpy(self._bagged(list(met.values())))
@@ -75,33 +78,32 @@ class Layout:
     def stage(self, stage: int) -> Stage:
         """The decisions of ``stage``."""
         if stage not in self._stages:
-            probes = list(self._probe(stage))
-            same = all(probe == probes[0] for probe in probes)
-            self._stages[stage] = Stage(tuple(probes[0]), same)
+            # Decisions never depend on the tokens before (see ProductSpace), so that any child shows them all.
+            child = self._space.sample(lambda options: 0, stage)
+            self._stages[stage] = Stage(tuple(walk(self._space, child, stage)))
         return self._stages[stage]
 
-    def encode(self, genotypes: Sequence[Genotype], stages: Sequence[int]) -> Points:
-        """Features of children, each of the stage named."""
-        rows = [self._row(genotype, stage) for genotype, stage in zip(genotypes, stages, strict=True)]
+    def row(self, genotype: Genotype, stage: int) -> Options:
+        """[decisions of the space] the option that answers each, from 1; 0 where it is absent."""
+        tokens = np.array([genotype], dtype=np.int64).reshape(1, len(genotype))
+        return self._rows(tokens, self.stage(stage)).reshape(-1)
+
+    def encode(self, rows: Sequence[Options]) -> Points:
+        """Features of children from their rows."""
         return self._points(np.array(rows, dtype=np.int64).reshape(len(rows), len(self.names)))
 
-    def encode_tokens(self, tokens: np.ndarray, stage: Stage) -> Points:
-        """Features of [n, decisions] tokens of an independent stage."""
-        options = np.full((len(tokens), len(self.names)), 0, dtype=np.int64)
-        for place, decision in enumerate(stage.decisions):
-            options[:, self.names.index(decision.name)] = tokens[:, place] + 1
-        return self._points(options)
+    def encode_tokens(self, tokens: Options, stage: Stage) -> Points:
+        """Features of [n, decisions] tokens of ``stage``."""
+        return self._points(self._rows(tokens, stage))
 
-    def _row(self, genotype: Genotype, stage: int) -> list[int]:
-        known = self.stage(stage)
-        decisions = known.decisions if known.independent else walk(self._space, genotype, stage)
-        given = {decision.name: token + 1 for decision, token in zip(decisions, genotype, strict=True)}
-        return [given.get(name, 0) for name in self.names]
+    def _rows(self, tokens: Options, stage: Stage) -> Options:
+        options = np.zeros((len(tokens), len(self.names)), dtype=np.int64)
+        options[:, [self.places[decision.name] for decision in stage.decisions]] = tokens + 1
+        return options
 
-    def _points(self, options: np.ndarray) -> Points:
+    def _points(self, options: Options) -> Points:
         chosen = np.zeros((len(options), self.columns))
-        starts = np.array([self.starts[name] for name in self.names], dtype=np.int64)
-        np.put_along_axis(chosen, options + starts, 1.0, axis=1)
+        np.put_along_axis(chosen, options + self._offsets, 1.0, axis=1)
         return Points(torch.from_numpy(chosen), torch.from_numpy(chosen) @ self.bags)
 
     def _bagged(self, decisions: Sequence[Decision]) -> np.ndarray:
@@ -120,9 +122,3 @@ class Layout:
                 column[[self.starts[decision.name] + option for decision in group]] = 1 / unit
                 columns.append(column)
         return np.array(columns).T if columns else np.zeros((self.columns, 0))
-
-    def _probe(self, stage: int) -> Iterator[list[Decision]]:
-        stream = generator(self._seed, "layout", stage)
-        for _ in range(_PROBES):
-            genotype = self._space.sample(lambda options: int(stream.integers(options)), stage)
-            yield walk(self._space, genotype, stage)

@@ -15,6 +15,7 @@ JITTER = 1e-6
 """Added to the noise, so that a covariance can be factored."""
 
 Vector = NDArray[np.float64]
+Density = Callable[[Vector], tuple[float, Vector]]
 
 _SHARED = 5
 """log product, log bag, log noise, log spread, log relevance of all decisions; then that of each, relative."""
@@ -42,8 +43,15 @@ class Data:
 def most_probable(data: Data) -> Hyper:
     """The parameters of the largest posterior density; a pure function of ``data``."""
     prior = _Prior(data)
-    found = _minimise(lambda theta: _density(theta, data, prior), prior.mean, prior.deviation * prior.free)
+    found = _minimise(density_of(data), prior.mean, prior.deviation * prior.free)
     return hyper(found, prior.bagged)
+
+
+def density_of(data: Data) -> Density:
+    """Minus the logarithm of the posterior density (up to a constant) of the logarithms of the parameters, and its
+    gradient."""
+    prior = _Prior(data)
+    return lambda theta: _density(theta, data, prior)
 
 
 def hyper(theta: Vector, bagged: bool) -> Hyper:
@@ -68,7 +76,6 @@ class _Prior:
 
 
 def _density(theta: Vector, data: Data, prior: _Prior) -> tuple[float, Vector]:
-    """Minus the logarithm of the posterior density (up to a constant), and its gradient."""
     now = hyper(theta, prior.bagged)
     product = product_term(now, data.owner, data.points, data.points)
     distance = bag_distance(data.points, data.points) if prior.bagged else None
@@ -99,7 +106,7 @@ def _density(theta: Vector, data: Data, prior: _Prior) -> tuple[float, Vector]:
     return value + 0.5 * float(away @ away), (gradient + away / prior.deviation) * prior.free
 
 
-def _minimise(density: Callable[[Vector], tuple[float, Vector]], start: Vector, scale: Vector) -> Vector:
+def _minimise(density: Density, start: Vector, scale: Vector) -> Vector:
     """BFGS with halved steps; ``scale``: how far each parameter is expected to go."""
     theta = start.copy()
     value, gradient = density(theta)

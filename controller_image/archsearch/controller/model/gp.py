@@ -43,7 +43,8 @@ class Posterior:
     def variance(self, cross: Tensor) -> Tensor:
         """[m] of the function, noise left out, from :meth:`covariance`."""
         explained = torch.linalg.solve_triangular(self.factor, cross.T, upper=False)
-        return (self.hyper.variance - (explained**2).sum(0)).clamp_(min=1e-10)
+        variance: Tensor = self.hyper.variance - (explained**2).sum(0)
+        return variance.clamp_(min=1e-10)
 
     def believing(self, points: Points) -> "Posterior":
         """After the scores that are expected at ``points`` have come true: the mean stays, doubt shrinks around them

@@ -28,7 +28,7 @@ def is_small(stage: Stage) -> bool:
         size *= len(tokens)
         if size > LARGEST:
             return False
-    return stage.independent
+    return True
 
 
 class Grid:
@@ -69,7 +69,7 @@ class Grid:
         it."""
         weights = np.full(self._layout.columns, -1e9)
         stride = 1
-        absent = {name: start for name, start in self._layout.starts.items()}
+        absent = dict(self._layout.starts)
         for decision in reversed(self._stage.decisions):
             start = absent.pop(decision.name)
             for number, token in enumerate(decision.legal):

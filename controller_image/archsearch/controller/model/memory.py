@@ -67,8 +67,10 @@ def chosen(rewards: NDArray[np.float64], most: int) -> NDArray[np.int64]:
 
 
 def epoch(tells: int, shortest: int = 4, longest: int = 32) -> int:
-    """The latest number of tells, up to ``tells``, at which the model is fitted anew: steps of a tenth of what was told,
-    within the bounds."""
+    """The latest number of tells, up to ``tells``, at which the model is fitted anew.
+
+    From one to the next it is a tenth of what was told before, within the bounds.
+    """
     at = 0
     while (after := at + min(max(at // 10, shortest), longest)) <= tells:
         if at >= 10 * longest:

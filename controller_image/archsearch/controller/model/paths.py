@@ -47,16 +47,27 @@ class Path:
 
     def __call__(self, points: Points) -> Tensor:
         """[n] its values."""
-        signs = 1 - 2 * torch.remainder(points.chosen @ self.negative, 2)
-        return signs @ self.product_weights + self.bag(points.counts)
+        values: Tensor = self.signs(points) @ self.product_weights + self.bag(points.counts)
+        return values
+
+    def signs(self, points: Points) -> Tensor:
+        """[n, SIGNS] features of the product term: 1 or -1."""
+        features: Tensor = 1 - 2 * torch.remainder(points.chosen @ self.negative, 2)
+        return features
+
+    def waves(self, counts: Tensor) -> Tensor:
+        """[n, WAVES] features of the bag term before their real part is taken, of counts [n, bags]."""
+        angles = counts @ self.frequencies + self.phases
+        return torch.polar(torch.ones_like(angles), angles)
 
     def bag(self, counts: Tensor) -> Tensor:
         """[n] the bag term alone, of counts [n, bags]."""
-        return torch.cos(counts @ self.frequencies + self.phases) @ self.bag_weights
+        values: Tensor = torch.cos(counts @ self.frequencies + self.phases) @ self.bag_weights
+        return values
 
 
 def grid_draw(hyper: Hyper, layout: Layout, stage: Stage, stream: np.random.Generator) -> Tensor:
-    """[children of the stage] an exact draw from the prior of the product term at every child of an independent stage,
+    """[children of the stage] an exact draw from the prior of the product term at every child of a stage,
     in the order of ``itertools.product``.
 
     The covariance there is a Kronecker product, so its factor is applied one decision at a time.
@@ -64,11 +75,12 @@ def grid_draw(hyper: Hyper, layout: Layout, stage: Stage, stream: np.random.Gene
     sizes = [len(decision.legal) for decision in stage.decisions]
     values = stream.standard_normal(sizes)
     for place, decision in enumerate(stage.decisions):
-        relevance = float(hyper.relevance[layout.names.index(decision.name)])
+        relevance = float(hyper.relevance[layout.places[decision.name]])
         alike = np.full((sizes[place], sizes[place]), np.exp(-relevance))
         np.fill_diagonal(alike, 1.0 + 1e-9)
         values = np.moveaxis(np.tensordot(np.linalg.cholesky(alike), values, axes=(1, place)), 0, place)
-    return torch.from_numpy(np.ascontiguousarray(values).reshape(-1)) * hyper.product**0.5
+    drawn: Tensor = torch.from_numpy(np.ascontiguousarray(values).reshape(-1)) * hyper.product**0.5
+    return drawn
 
 
 def bag_draw(hyper: Hyper, counts: Tensor, stream: np.random.Generator) -> Tensor:
@@ -77,5 +89,6 @@ def bag_draw(hyper: Hyper, counts: Tensor, stream: np.random.Generator) -> Tenso
     distance = (squares[:, None] + squares[None, :] - 2 * counts @ counts.T).clamp_(min=0.0)
     alike = torch.exp(-hyper.spread * distance)
     alike.diagonal().add_(1e-6)
-    drawn: Tensor = torch.linalg.cholesky(alike) @ torch.from_numpy(stream.standard_normal(len(counts)))
-    return drawn * hyper.bag**0.5
+    normal = torch.from_numpy(stream.standard_normal(len(counts)))
+    drawn: Tensor = torch.linalg.cholesky(alike) @ normal * hyper.bag**0.5
+    return drawn

@@ -1,13 +1,14 @@
 """From what was told to children in the order in which they are worth a trial."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from archsearch.controller.model.features import Layout, Points, Stage
+from archsearch.controller.model.climb import Tokens
+from archsearch.controller.model.features import Layout, Options, Points, Stage
 from archsearch.controller.model.fit import Data, most_probable
 from archsearch.controller.model.gp import Posterior
 from archsearch.controller.model.grid import Grid, Rows, is_small
@@ -15,7 +16,7 @@ from archsearch.controller.model.kernel import Hyper
 from archsearch.controller.model.memory import Memory, chosen, epoch
 from archsearch.controller.model.ranks import scores
 from archsearch.controller.model.search import candidates
-from archsearch.space.base import Genotype, Space
+from archsearch.space.base import Genotype
 
 THOMPSON = 0.5
 """Share of children chosen by Thompson sampling; the others by expected improvement."""
@@ -52,15 +53,20 @@ class _Epoch:
 class Proposer:
     """Keeps caches, and nothing that does not follow from the memory."""
 
-    def __init__(self, space: Space, layout: Layout, memory: Memory) -> None:
-        self._space, self._layout, self._memory = space, layout, memory
+    def __init__(self, layout: Layout, memory: Memory) -> None:
+        self._layout, self._memory = layout, memory
         self._owner = torch.from_numpy(layout.owner)
+        self._encoded: dict[int, Options] = {}
         self._epoch: _Epoch | None = None
         self._grids: dict[int, Grid | None] = {}
         self._rows: dict[int, Rows] = {}
 
     def ranked(
-        self, stage: int, pending: Sequence[Pending], others: Sequence[Genotype], stream: np.random.Generator
+        self,
+        stage: int,
+        pending: Sequence[Pending],
+        others: Callable[[], Sequence[Genotype]],
+        stream: np.random.Generator,
     ) -> Iterator[Genotype]:
         """Children of ``stage``, best first, some of them known; ``others``: the policy's children."""
         now = self._fitted()
@@ -70,7 +76,7 @@ class Proposer:
         posterior = Posterior.given(now.hyper, self._owner, self._encode(numbers), torch.from_numpy(marks[numbers]))
         thompson = bool(stream.random() < THOMPSON)
         waiting = [child for child in pending if child.network not in self._memory][-BELIEVES:]
-        asked = self._layout.encode([child.genotype for child in waiting], [child.stage for child in waiting])
+        asked = self._layout.encode([self._layout.row(child.genotype, child.stage) for child in waiting])
         believing = posterior.believing(asked)
         best = float(believing.mean(believing.covariance(believing.points)).max())
         known = self._layout.stage(stage)
@@ -80,7 +86,7 @@ class Proposer:
         else:
             tokens, values = self._bred(stage, known, believing, marks, others, thompson, best, stream)
         for row in torch.argsort(values, descending=True, stable=True).tolist():
-            yield tuple(tokens[row].tolist()) if isinstance(tokens, np.ndarray) else tokens[row]
+            yield tuple(tokens[row].tolist())
 
     def _fitted(self) -> _Epoch:
         tells = epoch(len(self._memory.tells))
@@ -95,8 +101,11 @@ class Proposer:
         return self._epoch
 
     def _encode(self, numbers: Sequence[int]) -> Points:
-        entries = [self._memory.entries[number] for number in numbers]
-        return self._layout.encode([entry.genotype for entry in entries], [entry.stage for entry in entries])
+        for number in numbers:
+            if number not in self._encoded:
+                entry = self._memory.entries[number]
+                self._encoded[number] = self._layout.row(entry.genotype, entry.stage)
+        return self._layout.encode([self._encoded[number] for number in numbers])
 
     def _grid(self, stage: int, known: Stage) -> Grid | None:
         if stage not in self._grids:
@@ -112,7 +121,7 @@ class Proposer:
         thompson: bool,
         best: float,
         stream: np.random.Generator,
-    ) -> tuple[np.ndarray, Tensor]:
+    ) -> tuple[Tokens, Tensor]:
         if stage not in self._rows:
             self._rows[stage] = Rows(posterior.hyper, self._owner, grid)
         cross = self._rows[stage].upto(posterior.points.take(range(told)))
@@ -128,29 +137,22 @@ class Proposer:
         known: Stage,
         posterior: Posterior,
         marks: np.ndarray,
-        others: Sequence[Genotype],
+        others: Callable[[], Sequence[Genotype]],
         thompson: bool,
         best: float,
         stream: np.random.Generator,
-    ) -> tuple[np.ndarray | list[Genotype], Tensor]:
+    ) -> tuple[Tokens, Tensor]:
         order = np.argsort(-marks, kind="stable")[: 4 * _ELITES]
         entries = [self._memory.entries[number] for number in order]
-        elites = [entry.genotype for entry in entries if entry.stage == stage][:_ELITES] or list(others)
-        if not known.independent:
-            draws = [self._space.sample(lambda options: int(stream.integers(options)), stage) for _ in range(128)]
-            pool = list(dict.fromkeys([*others, *draws]))
-            points = self._layout.encode(pool, [stage] * len(pool))
-            cross = posterior.covariance(points)
-            normal = torch.from_numpy(stream.standard_normal(len(pool)))
-            mean, variance = posterior.mean(cross), posterior.variance(cross)
-            return pool, mean + variance.sqrt() * normal
+        drawn = others()
+        elites = [entry.genotype for entry in entries if entry.stage == stage][:_ELITES] or list(drawn)
         width = len(known.decisions)
         return candidates(
             self._layout,
             known,
             posterior,
             np.array(elites, dtype=np.int64).reshape(-1, width),
-            np.array(others, dtype=np.int64).reshape(-1, width),
+            np.array(drawn, dtype=np.int64).reshape(-1, width),
             thompson,
             best,
             stream,

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from archsearch.controller.model.acquisition import expected_improvement
-from archsearch.controller.model.climb import Climber, Seen, Tokens
+from archsearch.controller.model.climb import Function, Slopes, Tokens, climb
 from archsearch.controller.model.features import Layout, Stage
 from archsearch.controller.model.gp import Posterior
 from archsearch.controller.model.paths import Path
@@ -14,7 +14,7 @@ _UNIFORM = 64
 _MUTANTS = 128
 _EDITS = 3
 _CLIMBERS = 4
-_SWEEPS = 2
+_STEPS = 16
 
 
 def drawn(stage: Stage, number: int, stream: np.random.Generator) -> Tokens:
@@ -29,13 +29,19 @@ def mutants(stage: Stage, parents: Tokens, number: int, stream: np.random.Genera
     free = np.array([place for place, tokens in enumerate(stage.legal) if len(tokens) > 1], dtype=np.int64)
     if not len(free):
         return children
+    counts = np.array([len(tokens) for tokens in stage.legal], dtype=np.int64)
+    table = np.zeros((len(counts), int(counts.max())), dtype=np.int64)
+    for place, tokens in enumerate(stage.legal):
+        table[place, : len(tokens)] = tokens
     edits = stream.integers(1, _EDITS + 1, size=number)
     for edit in range(_EDITS):
         places = free[stream.integers(len(free), size=number)]
         dice = stream.random(number)
-        for row in np.flatnonzero(edits > edit):
-            others = [token for token in stage.legal[places[row]] if token != children[row, places[row]]]
-            children[row, places[row]] = others[int(dice[row] * len(others))]
+        rows = np.flatnonzero(edits > edit)
+        at = places[rows]
+        own = (table[at] == children[rows, at][:, None]).argmax(axis=1)
+        step = 1 + (dice[rows] * (counts[at] - 1)).astype(np.int64)
+        children[rows, at] = table[at, (own + step) % counts[at]]
     return children
 
 
@@ -59,25 +65,29 @@ def candidates(
     stream: np.random.Generator,
 ) -> tuple[Tokens, Tensor]:
     """Children and how promising each is: elites, their mutants, ``others`` and uniform ones; from the best of them,
-    what climbing reaches, and its neighbours."""
-    path = None
-    update = posterior.weights
+    what climbing reaches, and the neighbours of the highest.
+
+    What is climbed is a draw from the posterior (``thompson``) or its mean; what is told is the draw or the expected
+    improvement over ``best``.
+    """
+    function = Function(posterior, posterior.weights)
     if thompson:
         path = Path.draw(posterior.hyper, layout, posterior.points.counts.shape[1], stream)
         errors = torch.from_numpy(stream.standard_normal(len(posterior.points)))
-        update = posterior.update_of(path(posterior.points), errors)
+        function = Function(posterior, posterior.update_of(path(posterior.points), errors), path)
 
-    def value(seen: Seen) -> Tensor:
-        if seen.prior is not None:
-            return seen.prior + seen.cross @ update
-        return expected_improvement(posterior.mean(seen.cross), posterior.variance(seen.cross), best)
+    def value(tokens: Tokens) -> Tensor:
+        points = layout.encode_tokens(tokens, stage)
+        if thompson:
+            return function(points)
+        cross = posterior.covariance(points)
+        return expected_improvement(posterior.mean(cross), posterior.variance(cross), best)
 
-    climber = Climber(layout, stage, posterior, path)
     pool = [elites, mutants(stage, elites, _MUTANTS, stream), others, drawn(stage, _UNIFORM, stream)]
     tokens = np.unique(np.concatenate(pool), axis=0)
-    values = value(climber.look(layout.encode_tokens(tokens, stage)))
+    values = value(tokens)
     starts = tokens[torch.topk(values, min(_CLIMBERS, len(values))).indices.numpy()]
-    reached, heights = climber.climb(starts, value, _SWEEPS, stream)
+    reached = climb(Slopes(layout, stage, function), starts, _STEPS)
+    heights = value(reached)
     around = neighbours(stage, reached[int(heights.argmax())])
-    around_values = value(climber.look(layout.encode_tokens(around, stage)))
-    return np.concatenate([tokens, reached, around]), torch.cat([values, heights, around_values])
+    return np.concatenate([tokens, reached, around]), torch.cat([values, heights, value(around)])

@@ -39,15 +39,15 @@ class ModelBased:
         self._space = space
         self._seed = seed
         self._policy = Reinforce(ReinforceStrategy(), space, seed)
-        self._layout = Layout(space, seed)
+        self._layout = Layout(space)
         self._memory = Memory()
         self._pending: dict[int, Pending] = {}
         self._asked: set[Genotype] = set()
-        self._proposer = Proposer(space, self._layout, self._memory)
+        self._proposer = Proposer(self._layout, self._memory)
         self._log = hashlib.sha256()
 
     def propose(self, index: int) -> Sampled:
-        """The child that the model finds most promising, by child ``index``'s own generator; the first ones balanced."""
+        """The most promising child in the eyes of the model; the first ones are balanced."""
         stage = self._space.stage(index)
         genotype = self._choose(index, stage)
         with torch.inference_mode():
@@ -100,11 +100,11 @@ class ModelBased:
         if index < self._initial or len(self._memory.tells) < _LEAST:
             ranked = self._first(index, stage)
         else:
-            ranked = self._proposer.ranked(stage, tuple(self._pending.values()), self._imagined(index, stage), stream)
+            ranked = self._proposer.ranked(
+                stage, tuple(self._pending.values()), lambda: self._drawn(index, stage), stream
+            )
         spare: Genotype | None = None
         for genotype in ranked:
-            if self._space.problem(genotype, stage) is not None:
-                continue
             if self._space.canonical(genotype) not in self._asked:
                 return genotype
             spare = spare or genotype
@@ -112,12 +112,11 @@ class ModelBased:
 
     def _first(self, index: int, stage: int) -> Iterable[Genotype]:
         known = self._layout.stage(stage)
-        if known.independent:
-            draws = [generator(self._seed, f"design/{decision.name}") for decision in known.decisions]
-            yield balanced(known.legal, index, draws)
+        draws = [generator(self._seed, f"design/{decision.name}") for decision in known.decisions]
+        yield balanced(known.legal, index, draws)
 
-    def _imagined(self, index: int, stage: int) -> list[Genotype]:
-        streams = [generator(self._seed, "policy", 64 * index + number) for number in range(16)]
+    def _drawn(self, index: int, stage: int) -> list[Genotype]:
+        streams = [generator(self._seed, "policy", 64 * index + number) for number in range(4)]
         return [child.genotype for child in sample(self._policy.network, self._space, stage, streams)]
 
     def _anything(self, stage: int, spare: Genotype | None, stream: np.random.Generator) -> Genotype:
