@@ -57,6 +57,29 @@ def test_mutants_are_as_frequent_as_told(parent_stage: int) -> None:
         assert abs(seen[child] - draws * probability) <= 4.5 * deviation
 
 
+def test_a_mutation_whose_places_depend_on_the_child_is_as_frequent_as_told() -> None:
+    space = growing(1)
+    layout = Layout(space, 3)
+    free = [decision for decision in layout.decisions if len(decision.legal) > 1]
+    assert sum(decision.anchor is not None for decision in free) == 3
+    for skips in ((0, 0, 0), (1, 0, 0), (1, 1, 0), (1, 1, 1)):
+        left = iter(skips)
+        parent = tuple(next(left) if decision.anchor else decision.legal[0] for decision in layout.decisions)
+        draws = 1500
+        seen: Counter[Genotype] = Counter()
+        for number in range(draws):
+            mutation = space.mutate(parent, 3, draw_with(generator(7, "skips", number)))
+            assert mutation is not None
+            seen[mutation.genotype] += 1
+        for mutation in space.neighbours(parent, 3):
+            probability = math.exp(layout.log_mutant(parent, mutation.genotype))
+            deviation = math.sqrt(draws * probability * (1 - probability))
+            assert abs(seen[mutation.genotype] - draws * probability) <= 4.5 * deviation
+        assert math.fsum(
+            math.exp(layout.log_mutant(parent, mutation.genotype)) for mutation in space.neighbours(parent, 3)
+        ) == pytest.approx(1)
+
+
 def test_mutants_of_a_cell_have_probabilities_that_add_up_to_one() -> None:
     cells = CellSpace(blocks=1, operations=(CellOperation.IDENTITY, CellOperation.CONV_3X3))
     space = build(SearchSpace(cell=cells))

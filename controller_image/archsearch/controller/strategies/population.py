@@ -6,7 +6,7 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import compress, count
+from itertools import compress, count, islice
 from operator import ne
 
 import numpy as np
@@ -34,7 +34,7 @@ def draw_with(stream: np.random.Generator) -> Draw:
 
 
 class Layout:
-    """The decisions of one stage, and which of them each mutation changes.
+    """The decisions of one stage, and by which mutation each option of each is changed.
 
     Both are the same for every child of the stage: spaces decide each position by itself
     (:class:`archsearch.space.product.ProductSpace`).
@@ -46,13 +46,9 @@ class Layout:
         self.free = tuple(place for place, decision in enumerate(self.decisions) if len(decision.legal) > 1)
         """Places of the decisions with more than one option."""
         self.log_size = math.log(space.size(stage))
-        places: dict[str, set[int]] = {}
-        for mutation in space.neighbours(some, stage):
-            places.setdefault(mutation.name, set()).update(differing(some, mutation.genotype))
-        self._picked = [0.0] * len(self.decisions)
-        for chosen in places.values():
-            for place in chosen:
-                self._picked[place] = 1 / (len(places) * len(chosen))
+        self._space = space
+        self._stage = stage
+        self._named: dict[tuple[int, int], str] | None = None
 
     def uniform_entropy(self) -> float:
         """Entropy of a decision in nats, averaged over the free decisions, of a uniform draw."""
@@ -65,17 +61,45 @@ class Layout:
     def log_mutant(self, parent: Genotype, child: Genotype) -> float:
         """Logarithm of the probability that ``parent``, extended where it is of an earlier stage, is mutated to
         ``child`` by ``Space.mutate``."""
-        known = len(parent)
-        differ = list(differing(parent, child))
+        differ = tuple(islice(differing(parent, child), 2))
         if len(differ) > 1:
             return NEVER
+        if not self.free:
+            return self._log_tail(len(parent))
+        counts = Counter(self.named[place, child[place]] for place in self.free)
         if differ:
-            place = differ[0]
-            here = self._picked[place] / (len(self.decisions[place].legal) - 1)
+            here = self._turned(child, differ[0], parent[differ[0]], counts)
         else:
             # The mutated decision is one that was just drawn: whatever it was, the mutation may have led here.
-            here = sum(self._picked[known:]) if self.free else 1.0
-        return NEVER if here == 0 else self._log_tail(known) + math.log(here)
+            here = math.fsum(
+                self._turned(child, place, token, counts)
+                for place in self.free
+                if place >= len(parent)
+                for token in self.decisions[place].legal
+                if token != child[place]
+            )
+        return NEVER if here == 0 else self._log_tail(len(parent)) + math.log(here)
+
+    @property
+    def named(self) -> dict[tuple[int, int], str]:
+        """The mutation that changes each (place, token), for the free decisions."""
+        if self._named is None:
+            self._named = {}
+            for turn in range(max(len(decision.legal) for decision in self.decisions)):
+                # So many children have each option of each decision among them.
+                some = tuple(decision.legal[turn % len(decision.legal)] for decision in self.decisions)
+                for mutation in self._space.neighbours(some, self._stage):
+                    place = next(iter(differing(some, mutation.genotype)))
+                    self._named[place, some[place]] = mutation.name
+        return self._named
+
+    def _turned(self, child: Genotype, place: int, token: int, counts: Counter[str]) -> float:
+        """Probability that ``child`` with ``token`` at ``place`` is mutated to ``child``; ``counts``: places of
+        ``child`` by the mutation that changes them."""
+        before, after = self.named[place, token], self.named[place, child[place]]
+        names = len(counts) + (before not in counts) - (after != before and counts[after] == 1)
+        places = counts[before] + (after != before)
+        return 1 / (names * places * (len(self.decisions[place].legal) - 1))
 
     def _log_tail(self, known: int) -> float:
         return -sum(math.log(len(decision.legal)) for decision in self.decisions[known:])
