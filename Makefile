@@ -4,7 +4,7 @@ SHELL := /bin/sh
 BIN := .venv/bin
 MODULES := core operator controller_image trial_image tests tools examples
 
-.PHONY: help setup machine demo kubernetes test e2e images lint format verify crds dashboards reference lock bench clean
+.PHONY: help setup machine demo kubernetes test e2e images lint format verify crds dashboards reference lock bench figure clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -64,13 +64,20 @@ reference: setup ## Write docs/reference anew from the API
 lock: setup ## Pin requirements/*.txt anew from pyproject.toml (UPGRADE=1: newest versions)
 	tools/lock $(if $(UPGRADE),--upgrade)
 
-bench: setup ## Measure this release on this machine; TABLE=CSV: strategies on a table; DATA=DIR: a search on CIFAR-10
+bench: setup ## Measure this release on this machine; also TABLE=CSV: a table; DATA=DIR: CIFAR-10; FIGURE=1: make figure
 	$(BIN)/archsearch bench start
 	$(BIN)/archsearch bench controller
 	$(BIN)/archsearch bench memory
 	test -z "$(TABLE)" || $(BIN)/archsearch bench sample-efficiency --table "$(TABLE)" \
 	  --strategy random,reinforce --children $(or $(CHILDREN),300) --seeds $(or $(SEEDS),20) --forked $(or $(FORKED),3)
 	test -z "$(DATA)" || $(BIN)/python tests/bench/real_images.py --data "$(DATA)"
+	test -z "$(FIGURE)" || $(MAKE) --no-print-directory figure
+
+figure: setup ## Search digits by three strategies and three seeds, 200 children each; draw docs/pictures/compare-digits.png
+	$(BIN)/archsearch compare examples/compare/random.yaml examples/compare/reinforce.yaml examples/compare/model-based.yaml \
+	  --seeds $(or $(SEEDS),3) --out runs/compare-digits
+	cp runs/compare-digits/compare.png docs/pictures/compare-digits.png
+	cp runs/compare-digits/compare.json docs/pictures/compare-digits.json
 
 clean: ## Remove .venv and caches; searches in runs/ stay
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist

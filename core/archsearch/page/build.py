@@ -61,8 +61,13 @@ class DrawnCard:
     card: Card
     picture: Markup
     words: str
-    wide: bool
-    """Whether it needs a row to itself, or half of one, to be read."""
+    width: float
+    """Of the picture, in points."""
+
+    @property
+    def wide(self) -> bool:
+        """Whether it needs a row to itself, or half of one, to be read."""
+        return self.width > WIDTH
 
 
 class _Report:
@@ -101,7 +106,7 @@ class _Report:
         drawn = []
         for place, card in enumerate(self.cards):
             picture = Markup(svg(networks.network(card, most), f"network{place}"))  # noqa: S704  # our own SVG
-            drawn.append(DrawnCard(card, picture, _in_words(card), networks.picture_of(card, most).width > WIDTH))
+            drawn.append(DrawnCard(card, picture, _in_words(card), networks.picture_of(card, most).width))
         return drawn
 
     def _cards(self) -> list[Card]:

@@ -52,7 +52,7 @@ def rewards(record: SearchRecord) -> Figure:
         return say(figure, "No child has a reward yet.")
     axes = figure.add_subplot()
     human = _human_value(record)
-    _set_value_limits(axes, [value for value in (*values, human) if value is not None], minimise)
+    set_value_limits(axes, [value for value in (*values, human) if value is not None], minimise)
     _draw_children(axes, trials, values)
     indices = [trial.place for trial in trials]
     _draw_known(axes, indices, running_best(values, objective.direction), "best so far", ORANGE, "steps-post")
@@ -100,7 +100,7 @@ def _human_value(record: SearchRecord) -> float | None:
     return reward if isinstance(reward, float) else None
 
 
-def _set_value_limits(axes: Axes, values: Sequence[float], minimise: bool) -> None:
+def set_value_limits(axes: Axes, values: Sequence[float], minimise: bool) -> None:
     """Limits that show where most children lie: a few very bad ones are drawn at the edge instead."""
     low, high = min(values), max(values)
     if len(values) >= 20:

@@ -99,9 +99,10 @@ def over_time(record: SearchRecord) -> Figure:
     shown = _surest(every)
     columns = min(3, len(shown))
     rows = math.ceil(len(shown) / columns)
-    tallest = max(len(panel.options) for panel in shown)
-    figure = new_figure(8.6, rows * (0.75 + 0.17 * max(tallest, 3)) + 0.3)
-    grid = figure.subplots(rows, columns, squeeze=False)
+    in_rows = [shown[start : start + columns] for start in range(0, len(shown), columns)]
+    heights = [0.75 + 0.17 * max(3, *(len(panel.options) for panel in row)) for row in in_rows]
+    figure = new_figure(8.6, sum(heights) + 0.3)
+    grid = figure.subplots(rows, columns, squeeze=False, height_ratios=heights)
     spread(figure)
     for place, axes in enumerate(grid.flat):
         if place < len(shown):

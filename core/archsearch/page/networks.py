@@ -15,7 +15,7 @@ from archsearch.page.trees import Tree, tree_of
 from archsearch.space.base import Graph
 
 _HEADER_LINE = 11.0
-_FULL = 3 * WIDTH
+_FULL = 3.5 * WIDTH
 """Width of a row of networks, or of one that is wider by itself."""
 _POINTS_PER_INCH = 72.0
 

@@ -7,11 +7,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
+from archsearch.api import Direction
 from archsearch.api.objective import Also
 from archsearch.engine.leaderboard import children, eligible
 from archsearch.engine.model import Trial
 from archsearch.engine.pareto import front
 from archsearch.engine.record import SearchRecord
+from archsearch.page.curves import set_value_limits
 from archsearch.page.numbers import metric_scale, number
 from archsearch.page.style import BLUE, GREEN, MUTED, ORANGE, RED, legend, new_figure, picture, say
 
@@ -109,6 +111,8 @@ def _draw(axes: Axes, found: Tradeoffs, also: Also, drawn: list[Trial]) -> None:
     axes.axvline(also.target, color=GREEN, linestyle=(0, (5, 3)), linewidth=1.3, label="target")
     if also.limit is not None:
         axes.axvline(also.limit, color=RED, linestyle=(0, (2, 2)), linewidth=1.3, label="limit")
+    minimise = objective.direction is Direction.MINIMIZE
+    set_value_limits(axes, [trial.metrics[objective.metric] for trial in (known or drawn)], minimise)
     axes.set_xlabel(f"{also.metric} ({'less' if also.weight < 0 else 'more'} is better)")
     axes.set_ylabel(objective.metric)
     axes.xaxis.set_major_locator(MaxNLocator(5))
