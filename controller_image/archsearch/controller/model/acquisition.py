@@ -1,9 +1,35 @@
-"""How promising a child is: expected improvement."""
+"""How promising a child is: expected improvement, or a draw from the posterior."""
 
 import math
+from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from archsearch.controller.model.gp import Posterior
+
+
+@dataclass(frozen=True)
+class Aim:
+    """What the next child is chosen by."""
+
+    posterior: Posterior
+    best: float
+    """The highest mean of any child that was asked for."""
+    thompson: bool
+    """By a draw from the posterior (Thompson 1933); otherwise by expected improvement over ``best``."""
+    stream: np.random.Generator
+
+    def improvement(self, cross: Tensor) -> Tensor:
+        """[n] expected improvement of children of these covariances with the data [n, data]."""
+        return expected_improvement(self.posterior.mean(cross), self.posterior.variance(cross), self.best)
+
+    def update_of(self, drawn: Tensor) -> Tensor:
+        """[data] weights that turn a draw from the prior into one from the posterior; ``drawn``: its values at the
+        data."""
+        errors = torch.from_numpy(self.stream.standard_normal(len(drawn)))
+        return self.posterior.update_of(drawn, errors)
 
 
 def expected_improvement(mean: Tensor, variance: Tensor, best: float) -> Tensor:

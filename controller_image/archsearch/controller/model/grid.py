@@ -6,10 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from archsearch.controller.model.acquisition import expected_improvement
+from archsearch.controller.model.acquisition import Aim, expected_improvement
 from archsearch.controller.model.climb import Tokens
 from archsearch.controller.model.features import Layout, Points, Stage
-from archsearch.controller.model.gp import Posterior
 from archsearch.controller.model.kernel import Hyper, covariance
 from archsearch.controller.model.paths import Path, bag_draw, grid_draw
 
@@ -42,18 +41,21 @@ class Grid:
         self._counts, self._count_of = torch.from_numpy(distinct), torch.from_numpy(place.reshape(-1))
         self._place = self._places()
 
-    def draw(self, posterior: Posterior, cross: Tensor, stream: np.random.Generator) -> Tensor:
-        """[children] a draw from the posterior at every child; ``cross``: [data, children] covariances."""
+    def value(self, aim: Aim, cross: Tensor) -> Tensor:
+        """[children] how promising each is; ``cross``: [data, children] covariances."""
+        return self._draw(aim, cross) if aim.thompson else self._improvement(aim, cross)
+
+    def _draw(self, aim: Aim, cross: Tensor) -> Tensor:
+        posterior = aim.posterior
         places = (posterior.points.chosen @ self._place).round().long()
         if bool((places < 0).any()):
             # Data of other stages: the prior must be drawn where the grid does not reach.
-            path = Path.draw(posterior.hyper, self._layout, self.points.counts.shape[1], stream)
+            path = Path.draw(posterior.hyper, self._layout, self.points.counts.shape[1], aim.stream)
             prior, at_data = path(self.points), path(posterior.points)
         else:
-            prior = self._prior(posterior.hyper, stream)
+            prior = self._prior(posterior.hyper, aim.stream)
             at_data = prior[places]
-        errors = torch.from_numpy(stream.standard_normal(len(places)))
-        return prior + posterior.update_of(at_data, errors) @ cross
+        return prior + aim.update_of(at_data) @ cross
 
     def _prior(self, hyper: Hyper, stream: np.random.Generator) -> Tensor:
         prior = grid_draw(hyper, self._layout, self._stage, stream)
@@ -78,21 +80,20 @@ class Grid:
         weights[list(absent.values())] = 0
         return torch.from_numpy(weights)
 
-    def improvement(self, posterior: Posterior, cross: Tensor, best: float) -> Tensor:
-        """[children] expected improvement; exact for the most promising, a bound for the rest, which lies below.
+    def _improvement(self, aim: Aim, cross: Tensor) -> Tensor:
+        """Exact for the most promising; the others are passed over.
 
         A child's variance is at most what its nearest datum alone leaves; the expected improvement at that variance
         bounds the real one.
         """
-        mean = posterior.weights @ cross
-        variance = posterior.hyper.variance
+        mean = aim.posterior.weights @ cross
+        variance = aim.posterior.hyper.variance
         nearest = cross.max(dim=0).values
-        bound = variance - nearest**2 / (variance + posterior.hyper.noise)
-        values = expected_improvement(mean, bound.clamp_(min=1e-10), best)
-        shortlist = torch.topk(values, min(_SHORTLIST, len(values))).indices
-        exact = expected_improvement(mean[shortlist], posterior.variance(cross[:, shortlist].T), best)
-        result = torch.full_like(values, -torch.inf)
-        result[shortlist] = exact
+        bound = variance - nearest**2 / (variance + aim.posterior.hyper.noise)
+        bounds = expected_improvement(mean, bound.clamp_(min=1e-10), aim.best)
+        shortlist = torch.topk(bounds, min(_SHORTLIST, len(bounds))).indices
+        result = torch.full_like(bounds, -torch.inf)
+        result[shortlist] = aim.improvement(cross[:, shortlist].T)
         return result
 
 

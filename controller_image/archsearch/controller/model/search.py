@@ -4,10 +4,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from archsearch.controller.model.acquisition import expected_improvement
+from archsearch.controller.model.acquisition import Aim
 from archsearch.controller.model.climb import Function, Slopes, Tokens, climb
 from archsearch.controller.model.features import Layout, Stage
-from archsearch.controller.model.gp import Posterior
 from archsearch.controller.model.paths import Path
 
 _UNIFORM = 64
@@ -54,36 +53,25 @@ def neighbours(stage: Stage, child: np.ndarray) -> Tokens:
     return children
 
 
-def candidates(
-    layout: Layout,
-    stage: Stage,
-    posterior: Posterior,
-    elites: Tokens,
-    others: Tokens,
-    thompson: bool,
-    best: float,
-    stream: np.random.Generator,
-) -> tuple[Tokens, Tensor]:
-    """Children and how promising each is: elites, their mutants, ``others`` and uniform ones; from the best of them,
-    what climbing reaches, and the neighbours of the highest.
+def candidates(layout: Layout, stage: Stage, aim: Aim, elites: Tokens) -> tuple[Tokens, Tensor]:
+    """Children and how promising each is: elites, their mutants and uniform ones; from the best of them, what climbing
+    reaches, and the neighbours of the highest.
 
-    What is climbed is a draw from the posterior (``thompson``) or its mean; what is told is the draw or the expected
-    improvement over ``best``.
+    What is climbed is the draw of Thompson sampling, or the mean where children are chosen by expected improvement.
     """
-    function = Function(posterior, posterior.weights)
-    if thompson:
-        path = Path.draw(posterior.hyper, layout, posterior.points.counts.shape[1], stream)
-        errors = torch.from_numpy(stream.standard_normal(len(posterior.points)))
-        function = Function(posterior, posterior.update_of(path(posterior.points), errors), path)
+    function = Function(aim.posterior, aim.posterior.weights)
+    if aim.thompson:
+        points = aim.posterior.points
+        path = Path.draw(aim.posterior.hyper, layout, points.counts.shape[1], aim.stream)
+        function = Function(aim.posterior, aim.update_of(path(points)), path)
 
     def value(tokens: Tokens) -> Tensor:
         points = layout.encode_tokens(tokens, stage)
-        if thompson:
-            return function(points)
-        cross = posterior.covariance(points)
-        return expected_improvement(posterior.mean(cross), posterior.variance(cross), best)
+        return function(points) if aim.thompson else aim.improvement(aim.posterior.covariance(points))
 
-    pool = [elites, mutants(stage, elites, _MUTANTS, stream), others, drawn(stage, _UNIFORM, stream)]
+    pool = [drawn(stage, _UNIFORM, aim.stream)]
+    if len(elites):
+        pool += [elites, mutants(stage, elites, _MUTANTS, aim.stream)]
     tokens = np.unique(np.concatenate(pool), axis=0)
     values = value(tokens)
     starts = tokens[torch.topk(values, min(_CLIMBERS, len(values))).indices.numpy()]

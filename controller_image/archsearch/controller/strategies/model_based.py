@@ -12,7 +12,6 @@ from archsearch.controller.model.design import balanced
 from archsearch.controller.model.features import Layout
 from archsearch.controller.model.memory import Memory
 from archsearch.controller.model.proposer import Pending, Proposer
-from archsearch.controller.sampling import sample
 from archsearch.controller.steps import script
 from archsearch.controller.strategies.reinforce import Reinforce
 from archsearch.controller.strategy import Sampled, Summary, generator
@@ -43,7 +42,7 @@ class ModelBased:
         self._memory = Memory()
         self._pending: dict[int, Pending] = {}
         self._asked: set[Genotype] = set()
-        self._proposer = Proposer(self._layout, self._memory)
+        self._proposer = Proposer(space, self._layout, self._memory)
         self._log = hashlib.sha256()
 
     def propose(self, index: int) -> Sampled:
@@ -100,9 +99,7 @@ class ModelBased:
         if index < self._initial or len(self._memory.tells) < _LEAST:
             ranked = self._first(index, stage)
         else:
-            ranked = self._proposer.ranked(
-                stage, tuple(self._pending.values()), lambda: self._drawn(index, stage), stream
-            )
+            ranked = self._proposer.ranked(stage, tuple(self._pending.values()), stream)
         spare: Genotype | None = None
         for genotype in ranked:
             if self._space.canonical(genotype) not in self._asked:
@@ -114,10 +111,6 @@ class ModelBased:
         known = self._layout.stage(stage)
         draws = [generator(self._seed, f"design/{decision.name}") for decision in known.decisions]
         yield balanced(known.legal, index, draws)
-
-    def _drawn(self, index: int, stage: int) -> list[Genotype]:
-        streams = [generator(self._seed, "policy", 64 * index + number) for number in range(4)]
-        return [child.genotype for child in sample(self._policy.network, self._space, stage, streams)]
 
     def _anything(self, stage: int, spare: Genotype | None, stream: np.random.Generator) -> Genotype:
         """A uniform child that was not asked for, if a few draws find one."""

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from archsearch.api import Choice, SearchSpace
-from archsearch.controller.model.acquisition import expected_improvement
+from archsearch.controller.model.acquisition import Aim, expected_improvement
 from archsearch.controller.model.features import Layout, Points
 from archsearch.controller.model.fit import JITTER, Data, Vector, density_of, most_probable
 from archsearch.controller.model.gp import Posterior
@@ -90,7 +90,9 @@ def test_improvement_over_the_grid_is_exact_where_it_matters() -> None:
     posterior = Posterior.given(hyper_of(layout, 7), torch.from_numpy(layout.owner), points, scores)
     cross = posterior.covariance(grid.points)
     exact = expected_improvement(posterior.mean(cross), posterior.variance(cross), 0.3)
-    torch.testing.assert_close(grid.improvement(posterior, cross.T.contiguous(), 0.3), exact)
+    torch.testing.assert_close(
+        grid.value(Aim(posterior, 0.3, False, np.random.default_rng(0)), cross.T.contiguous()), exact
+    )
 
 
 @pytest.mark.parametrize("data_elsewhere", [False, True])
@@ -105,8 +107,8 @@ def test_draws_over_the_grid_have_the_posteriors_mean_and_variance(data_elsewher
     posterior = Posterior.given(hyper_of(layout, 8), torch.from_numpy(layout.owner), points, scores)
     cross = posterior.covariance(grid.points)
     stream = np.random.default_rng(9)
-    draws = torch.stack([grid.draw(posterior, cross.T.contiguous(), stream) for _ in range(1500)])
-    assert float((draws.mean(0) - posterior.mean(cross)).abs().max()) < 0.12
+    draws = torch.stack([grid.value(Aim(posterior, 0.0, True, stream), cross.T.contiguous()) for _ in range(800)])
+    assert float((draws.mean(0) - posterior.mean(cross)).abs().max()) < 0.16
     assert float((draws.var(0) / posterior.variance(cross) - 1).abs().mean()) < 0.1
 
 
@@ -115,7 +117,7 @@ def test_a_path_has_the_priors_covariance() -> None:
     hyper, owner = hyper_of(layout, 10), torch.from_numpy(layout.owner)
     points, _, _ = given(layout, 8, 11)
     stream = np.random.default_rng(12)
-    draws = torch.stack([Path.draw(hyper, layout, points.counts.shape[1], stream)(points) for _ in range(3000)])
+    draws = torch.stack([Path.draw(hyper, layout, points.counts.shape[1], stream)(points) for _ in range(2000)])
     found = draws.T @ draws / len(draws)
     assert float((found - covariance(hyper, owner, points, points)).abs().max()) < 0.12
 
