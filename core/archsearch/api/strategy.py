@@ -47,5 +47,5 @@ class Strategy(OneOf):
         """The strategy in force: the default where none is set, and every field filled in."""
         set_fields = self._set_fields()
         if not set_fields:
-            return type(self)(reinforce=ReinforceStrategy().resolved())
+            return type(self)(model_based=ModelBasedStrategy().resolved())
         return type(self)(**{set_fields[0]: self.chosen.resolved()})

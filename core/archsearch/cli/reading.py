@@ -34,7 +34,7 @@ def register(app: typer.Typer) -> None:
         epilog=examples(
             {
                 "archsearch best runs/digits --count 5": "the best five",
-                "archsearch best runs/digits --pareto": "those that no other beats in all that counts",
+                "archsearch best runs/digits --pareto": "those that no other beats in all",
                 "archsearch best digits -n team": "of a search on a cluster",
             }
         )

@@ -5,6 +5,14 @@ from archsearch.engine.ledger import Tally
 from archsearch.engine.model import Facts, Outcome, Result
 from archsearch.engine.rewards import reached
 
+_REPEATS = {
+    "reinforce": "the policy has collapsed; more entropyWeight or a lower learningRate keeps it exploring",
+    "ppo": "the policy has collapsed; more entropyWeight or a lower learningRate keeps it exploring",
+    "regularizedEvolution": "the population has converged; a larger population keeps it exploring",
+    "evolution": "the population has converged; a larger population keeps it exploring",
+}
+"""Why a strategy repeats itself, where that is not for want of new networks."""
+
 
 def ending(spec: SearchSpec, tally: Tally, facts: Facts) -> Outcome | None:
     """The rule that ends the search now, stopping what runs; None: it goes on."""
@@ -58,8 +66,7 @@ def no_more_new(spec: SearchSpec, tally: Tally, *, exhausted: bool, duplicates: 
     if exhausted:
         message = "every network of the search space has been sampled"
         return _with_success(tally, Outcome(Result.SUCCEEDED, "SpaceExhausted", message))
-    collapsed = "the policy has collapsed; more entropyWeight or a lower learningRate keeps it exploring"
-    why = collapsed if spec.strategy.random is None else "hardly a network of the search space is new"
+    why = _REPEATS.get(spec.strategy.resolved().kind, "hardly a network of the search space is new")
     message = (
         f"the last {duplicates} children repeat earlier ones (trials.maxConsecutiveDuplicates is "
         f"{spec.trials.max_consecutive_duplicates}): {why}"

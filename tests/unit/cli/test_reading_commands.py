@@ -30,6 +30,7 @@ MANIFEST = {
     "metadata": {"name": "small"},
     "spec": {
         "searchSpace": {"choices": [{"name": "a", "values": [0, 1]}, {"name": "b", "values": [0, 1]}]},
+        "strategy": {"reinforce": {}},
         "trials": {"max": 4},
         "trial": {"task": {"custom": {}}, "command": ["true"]},
     },
