@@ -39,7 +39,7 @@ class Confirming:
         gap = self.first - self.second
         averages = f"{number(self.second)} on average against {number(self.first)}"
         if gap > 0:
-            text += f"The second rewards are {averages}: {number(gap)} had been luck, for the best of many is lucky."
+            text += f"The second rewards are {averages}: {gap:.2g} had been luck, for the best of many is lucky."
         else:
             text += f"The second rewards are {averages}: no luck to take off, though the best of many is lucky."
         failed = counts(self.record.trials).confirmations.failed

@@ -13,6 +13,7 @@ from archsearch.controller_contract import OptionProbabilities, PolicyState
 from archsearch.engine.leaderboard import (
     children,
     counted,
+    eligible,
     moving_mean,
     running_best,
     seconds_by_outcome,
@@ -55,7 +56,8 @@ def rewards(record: SearchRecord) -> Figure:
     set_value_limits(axes, [value for value in (*values, human) if value is not None], minimise)
     _draw_children(axes, trials, values)
     indices = [trial.place for trial in trials]
-    _draw_known(axes, indices, running_best(values, objective.direction), "best so far", ORANGE, "steps-post")
+    allowed = [value if eligible(objective, trial) else None for trial, value in zip(trials, values, strict=True)]
+    _draw_known(axes, indices, running_best(allowed, objective.direction), "best so far", ORANGE, "steps-post")
     window = window_of(len(values))
     _draw_known(axes, indices, moving_mean(values, window), f"mean of last {window}", INK, "default")
     if human is not None:

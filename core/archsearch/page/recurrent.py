@@ -19,6 +19,7 @@ _PITCH, _CHANNEL = 47.0, 26.0
 _TALL = 2 * _BOX[1] + _STEP
 _PILL = (34.0, 14.0)
 _MARGIN = 44.0
+_LEAST = 8
 _BUS = 13.0
 """From line to line of the inputs."""
 _ASIDE = 50.0
@@ -36,7 +37,12 @@ class TreePicture:
 
     @property
     def width(self) -> float:
-        """Its width."""
+        """Its width, no less than that of eight leaves: small cells are drawn at the scale of large ones."""
+        return max(self.own, _MARGIN + _PITCH * _LEAST + 8)
+
+    @property
+    def own(self) -> float:
+        """What it needs of its width."""
         return _MARGIN + _PITCH * (1 + max(unit.column for unit in self.tree.units.values())) + 8
 
     @property
@@ -54,6 +60,7 @@ class _Drawing:
 
     def __init__(self, picture: TreePicture, axes: Axes) -> None:
         self.tree, self.axes, self.width, self.base = picture.tree, axes, picture.width, picture.height
+        self.left = (picture.width - picture.own) / 2
         self.rows = [self._row(number) for number in range(self.tree.rows)]
 
     def _row(self, number: int) -> Row:
@@ -62,7 +69,7 @@ class _Drawing:
         return Row(bottom - _TALL, bottom, [(x - _BOX[0] / 2, x + _BOX[0] / 2) for x in places])
 
     def _x(self, name: str) -> float:
-        return _MARGIN + (self.tree.units[name].column + 0.5) * _PITCH
+        return self.left + _MARGIN + (self.tree.units[name].column + 0.5) * _PITCH
 
     def _combination(self, name: str) -> Point:
         """The middle of its box."""
@@ -94,12 +101,12 @@ class _Drawing:
         low = self.base - 3 - _BUS / 2
         for place, (label, colour, shift) in enumerate((("x[t]", ORANGE, -7.0), ("h[t-1]", PURPLE, 7.0))):
             y = low - (2 - place) * _BUS
-            self._line((_PILL[0], y), (self._x(self.tree.leaves[-1]) + shift, y), colour)
+            self._line((self.left + _PILL[0], y), (self._x(self.tree.leaves[-1]) + shift, y), colour)
             for name in self.tree.leaves:
                 x = self._x(name) + shift
                 self._wire((x, y), (x, self.rows[0].bottom), (), colour)
                 self.axes.scatter([x], [y], s=7, color=colour, linewidths=0, zorder=2)
-            self._box((4 + _PILL[0] / 2, y), (_PILL[0], _BUS - 2), label, colour, 0.0, (_BUS - 2) / 2)
+            self._box((self.left + 4 + _PILL[0] / 2, y), (_PILL[0], _BUS - 2), label, colour, 0.0, (_BUS - 2) / 2)
 
     def _links(self) -> None:
         targets: dict[str, list[str]] = {}
@@ -123,8 +130,8 @@ class _Drawing:
             end = (x + shift, self.rows[row].bottom)
             _, *way = wire((x + _BOX[0] / 2, y), end, self.rows[:row], self.width)
             draw_wire(self.axes, [(way[0][0], y), *way], SKY)
-            self._box((4 + _PILL[0] / 2, y), (_PILL[0], _BUS - 2), "c[t-1]", SKY, 0.0, (_BUS - 2) / 2)
-            self._line((_PILL[0], y), (way[0][0], y), SKY)
+            self._box((self.left + 4 + _PILL[0] / 2, y), (_PILL[0], _BUS - 2), "c[t-1]", SKY, 0.0, (_BUS - 2) / 2)
+            self._line((self.left + _PILL[0], y), (way[0][0], y), SKY)
 
     def _outputs(self) -> None:
         y = self.rows[-1].top - _CHANNEL - _PILL[1] / 2

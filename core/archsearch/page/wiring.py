@@ -18,6 +18,8 @@ _CLEAR = 3.0
 """Least distance between a wire and the boxes that it passes, where there is room."""
 _APART = 3.2
 """Distance between two wires that pass through one gap."""
+_DETOUR = 60.0
+"""How far a wire goes out of its way to have a place of its own."""
 
 
 @dataclass
@@ -34,19 +36,24 @@ class Row:
         """Where a wire that would cross the row at ``wanted`` goes through: the nearest free place between boxes."""
         edges = [0.0, *(end for span in sorted(self.spans) for end in span), width]
         gaps = [(left, right) for left, right in zip(edges[::2], edges[1::2], strict=True) if right - left > 1]
-        places = [place for gap in gaps for place in self._in_gap(*gap, wanted)]
-        place = min(places, key=lambda found: abs(found - wanted), default=wanted)
+        free = [place for gap in gaps for place in self._free(*gap, wanted)]
+        # Where a gap is full, another is taken if it is not far; else wires share their place.
+        shared = [(_nearest(*gap, wanted), _DETOUR) for gap in gaps]
+        places = [*((place, 0.0) for place in free), *shared]
+        place, _ = min(places, key=lambda found: abs(found[0] - wanted) + found[1], default=(wanted, 0.0))
         self.led.append(place)
         return place
 
-    def _in_gap(self, left: float, right: float, wanted: float) -> list[float]:
+    def _free(self, left: float, right: float, wanted: float) -> list[float]:
         clear = min(_CLEAR, (right - left) / 2)
-        nearest = min(max(wanted, left + clear), right - clear)
-        candidates = [nearest + step * _APART for step in (0, 1, -1, 2, -2, 3, -3, 4, -4)]
+        candidates = [_nearest(left, right, wanted) + step * _APART for step in (0, 1, -1, 2, -2, 3, -3, 4, -4)]
         inside = [place for place in candidates if left + clear <= place <= right - clear]
-        free = [place for place in inside if all(abs(place - other) > 0.7 * _APART for other in self.led)]
-        # Where a gap is full, wires share it; another gap a little farther off is better.
-        return free or [nearest]
+        return [place for place in inside if all(abs(place - other) > 0.7 * _APART for other in self.led)]
+
+
+def _nearest(left: float, right: float, wanted: float) -> float:
+    clear = min(_CLEAR, (right - left) / 2)
+    return min(max(wanted, left + clear), right - clear)
 
 
 def wire(start: Point, end: Point, between: Sequence[Row], width: float, *, upright: bool = False) -> tuple[Point, ...]:

@@ -27,7 +27,7 @@ def read(path: Path) -> ArchitectureSearch:
 def test_there_are_examples_of_every_space_task_and_data_set() -> None:
     searches = [read(path) for path in EXAMPLES]
     tasks = [search.spec.trial.task for search in searches]
-    assert {search.spec.search_space.kind for search in searches} == {"convolutional", "choices"}
+    assert {search.spec.search_space.kind for search in searches} == {"convolutional", "choices", "cell"}
     assert {task.kind for task in tasks} == {"imageClassification", "tabular", "custom"}
     data = {task.image_classification.dataset.kind for task in tasks if task.image_classification is not None}
     assert data == {"digits", "cifar10", "fashionMnist", "imageFolder"}
