@@ -52,25 +52,27 @@ class Slopes:
         self._columns = torch.from_numpy(self.tokens + self._starts[:, None])
         self._product = torch.exp(data.chosen * self._hyper.relevance[posterior.owner]).T.contiguous()
         self._bag = torch.exp(2 * self._hyper.spread * layout.bags @ data.counts.T)
+        self._products, self._shares = self._by_decision(self._product), self._by_decision(self._bag)
         if function.path is not None:
             self._signs = 1 - 2 * function.path.negative
             angles = layout.bags @ function.path.frequencies
             self._turns = torch.polar(torch.ones_like(angles), angles)
+            self._flips, self._spins = self._by_decision(self._signs), self._by_decision(self._turns)
 
     def around(self, tokens: Tokens) -> Tensor:
         """[n, decisions, widest] values of ``tokens`` [n, decisions] with each decision answered by each option."""
         points = self._layout.encode_tokens(tokens, self._stage)
         now = torch.from_numpy(tokens + self._starts)
         product = product_term(self._hyper, self._function.posterior.owner, points, self._function.posterior.points)
-        values = self._each(self._weighted(product)[:, None] / self._product[now], self._product)
+        values = self._each(self._weighted(product)[:, None] / self._product[now], self._products)
         if self._hyper.bag > 0:
             values += self._bags(points, now)
         path = self._function.path
         if path is not None:
             features = path.signs(points) * path.product_weights
-            values += self._each(features[:, None] * self._signs[now], self._signs)
+            values += self._each(features[:, None] * self._signs[now], self._flips)
             waves = path.waves(points.counts) * path.bag_weights
-            values += self._each(waves[:, None] * self._turns[now].conj(), self._turns).real
+            values += self._each(waves[:, None] * self._turns[now].conj(), self._spins).real
         return values
 
     def _bags(self, points: Points, now: Tensor) -> Tensor:
@@ -82,30 +84,35 @@ class Slopes:
         options = self._layout.bags[self._columns]
         inner = torch.einsum("ndg,dkg->ndk", rest, options)
         more = torch.exp(-self._hyper.spread * (2 * inner + (options**2).sum(2)))
-        return self._each(bag[:, None] / (self._bag[now] * less[:, :, None]), self._bag) * more
+        return self._each(bag[:, None] / (self._bag[now] * less[:, :, None]), self._shares) * more
 
     def _weighted(self, cross: Tensor) -> Tensor:
         return cross * self._function.weights
 
+    def _by_decision(self, factors: Tensor) -> Tensor:
+        """[decisions, terms, widest] from [columns, terms]."""
+        return factors[self._columns].transpose(1, 2).contiguous()
+
     def _each(self, rest: Tensor, factors: Tensor) -> Tensor:
         """[n, decisions, widest] sums of ``rest`` [n, decisions, terms] times the factors of each option."""
-        products = torch.bmm(rest.transpose(0, 1).contiguous(), factors[self._columns].transpose(1, 2))
-        return products.transpose(0, 1)
+        return torch.bmm(rest.transpose(0, 1).contiguous(), factors).transpose(0, 1)
 
 
 def climb(slopes: Slopes, tokens: Tokens, steps: int) -> Tokens:
     """Children reached from ``tokens`` [n, decisions] when each moves to its best neighbour, ``steps`` times at most;
     one that stands on a peak stays."""
     tokens = tokens.copy()
-    rows = np.arange(len(tokens))
+    climbing = np.arange(len(tokens))
     for _ in range(steps if slopes.tokens.size else 0):
-        values = slopes.around(tokens).numpy()
-        own = (slopes.tokens[None] == tokens[:, :, None]).argmax(axis=2)
-        here = values[rows, 0, own[:, 0]]
-        best = values.reshape(len(tokens), -1).argmax(axis=1)
+        now = tokens[climbing]
+        values = slopes.around(now).numpy()
+        rows = np.arange(len(now))
+        here = values[rows, 0, (slopes.tokens[0] == now[:, :1]).argmax(axis=1)]
+        best = values.reshape(len(now), -1).argmax(axis=1)
         place, option = np.divmod(best, values.shape[2])
         moves = values[rows, place, option] > here + 1e-9
-        if not moves.any():
+        climbing, place, option = climbing[moves], place[moves], option[moves]
+        if not len(climbing):
             break
-        tokens[rows[moves], place[moves]] = slopes.tokens[place[moves], option[moves]]
+        tokens[climbing, place] = slopes.tokens[place, option]
     return tokens

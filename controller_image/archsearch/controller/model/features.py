@@ -1,5 +1,6 @@
 """Children as the model sees them: which option answers each decision, and how often each option occurs."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -107,12 +108,14 @@ class Layout:
         return Points(torch.from_numpy(chosen), torch.from_numpy(chosen) @ self.bags)
 
     def _bagged(self, decisions: Sequence[Decision]) -> np.ndarray:
-        """[columns, bags] the weight of each column in each count: decisions whose option lists are equal, two or more
-        of them, share counts of their options (and of being absent)."""
-        groups: dict[tuple[object, ...], list[Decision]] = {}
+        """[columns, bags] the weight of each column in each count: decisions of one kind share the counts of their
+        options (and of being absent); those whose kind is theirs alone share them where their options are equal."""
+        kinds = Counter(decision.kind for decision in decisions)
+        groups: dict[object, list[Decision]] = {}
         for decision in decisions:
-            groups.setdefault(tuple((type(option), option) for option in decision.options), []).append(decision)
-        shared = [group for options, group in groups.items() if len(group) > 1 and len(options) > 1]
+            options = tuple((type(option), option) for option in decision.options)
+            groups.setdefault(decision.kind if kinds[decision.kind] > 1 else options, []).append(decision)
+        shared = [group for group in groups.values() if len(group) > 1 and len(group[0].options) > 1]
         columns: list[np.ndarray] = []
         for group in shared:
             width = len(group[0].options)

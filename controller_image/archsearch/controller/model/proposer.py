@@ -21,9 +21,9 @@ from archsearch.space.base import Genotype, Space
 
 THOMPSON = 0.5
 """Share of children chosen by Thompson sampling; the others by expected improvement."""
-SEES = 400
+SEES = 300
 """Networks that the model sees at its fit; up to 32 newer ones join until the next."""
-FITS = 240
+FITS = 200
 """Networks that its parameters are fitted to."""
 BELIEVES = 64
 """Pending children, latest first, whose expected scores it takes for granted; all are passed over."""

@@ -13,7 +13,7 @@ _UNIFORM = 64
 _MUTANTS = 128
 _EDITS = 3
 _CLIMBERS = 4
-_STEPS = 16
+_STEPS = 48
 
 
 def drawn(stage: Stage, number: int, stream: np.random.Generator) -> Tokens:

@@ -8,8 +8,8 @@ from archsearch.api.base import Model, unit
 
 
 class ModelBasedStrategy(Model):
-    """A recurrent policy taught by real rewards and by a learned model of the reward: for searches of some hundred
-    children."""
+    """A learned model of the reward chooses the children, and a recurrent policy learns from them: for searches of some
+    hundred children."""
 
     initial: int = Field(default=10, ge=1, le=10_000, json_schema_extra=unit("children"))
     """Children drawn in a balanced way before the model is asked."""
