@@ -1,7 +1,7 @@
 """The gradient that reinforce and ppo follow is that of the expected reward, on spaces that can be enumerated."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import cast
 
 import numpy as np
@@ -100,15 +100,6 @@ def probabilities(strategy: Taught, space: Space) -> torch.Tensor:
     return strategy.network.evaluate(scripts)[0].exp()
 
 
-def loss(strategy: Taught, lessons: Sequence[Lesson]) -> torch.Tensor:
-    """Of lessons that were drawn from the policy as it stands."""
-    if isinstance(strategy, Reinforce):
-        return strategy.loss(lessons)[0]
-    with torch.no_grad():
-        drawn, _ = strategy.network.evaluate_decisions([lesson.script for lesson in lessons])
-    return strategy.loss(lessons, drawn.unbind())[0]
-
-
 def slopes(strategy: Taught) -> torch.Tensor:
     found = [
         torch.zeros_like(parameter).flatten() if parameter.grad is None else parameter.grad.flatten()
@@ -128,7 +119,7 @@ def expected_step(strategy: Taught, space: Space, advantages: np.ndarray) -> tor
         for child, weight, advantage in zip(children(space), weights, advantages, strict=True)
     ]
     strategy.network.zero_grad()
-    torch.autograd.backward(loss(strategy, lessons))
+    torch.autograd.backward(strategy.loss(lessons)[0])
     return -slopes(strategy)
 
 

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from archsearch.api import Choice, ConvolutionalSpace, Depth, SearchSpace
+from archsearch.api import Choice, ConvolutionalSpace, Depth, ReinforceStrategy, SearchSpace
 from archsearch.api.strategies.ppo import PPO_PRESETS, PpoPreset, PpoStrategy
 from archsearch.controller.adam import DECAYS, EPSILON
 from archsearch.controller.strategies.ppo import INIT_RANGE, Ppo
 from archsearch.controller.strategies.recurrent import Lesson
+from archsearch.controller.strategies.reinforce import Reinforce
 from archsearch.controller_contract import Observation
 from archsearch.space import Genotype, Space, build
 
@@ -45,7 +46,7 @@ def slope(strategy: Ppo, genotype: Genotype, advantage: float, ratios: list[floa
         now, _ = strategy.network.evaluate_decisions([script])
     drawn = now[0] - torch.tensor(ratios).log()
     strategy.network.zero_grad()
-    torch.autograd.backward(strategy.loss([Lesson(script, advantage)], [drawn])[0])
+    torch.autograd.backward(strategy.loss([Lesson(script, advantage)], {0: drawn})[0])
     found = bias(strategy, head).grad
     assert found is not None
     return found.numpy()
@@ -87,7 +88,7 @@ def test_every_decision_has_a_ratio_of_its_own() -> None:
 def test_a_ratio_that_would_overflow_gives_finite_numbers() -> None:
     strategy = policy(bandit(), entropy_weight=0.1)
     script = strategy.spell(0, (1,))
-    loss, *_ = strategy.loss([Lesson(script, -1e9)], [torch.tensor([-1000.0])])
+    loss, *_ = strategy.loss([Lesson(script, -1e9)], {0: torch.tensor([-1000.0])})
     torch.autograd.backward(loss)
     assert torch.isfinite(loss)
     assert all(
@@ -141,53 +142,44 @@ def test_the_steps_of_one_batch_are_the_ones_computed_by_hand(bonus: float) -> N
     assert abs(expected - unclipped).max() > 1e-3  # so the clip was felt
 
 
-def test_a_child_of_an_older_policy_is_compared_with_the_one_that_drew_it() -> None:
-    strategy = policy(bandit(), batch_size=1, steps=3, learning_rate=0.3, clip=0.2, baseline_decay=0.0)
-    asked = softmax(strategy)
-    for index in range(4):
-        strategy.adopt(index, (1,))
-    tell(strategy, 0, (1,), 0.0)
-    tell(strategy, 1, (1,), 1.0)
-    likely = softmax(strategy)
-    assert likely[1] > 1.2 * asked[1]
-    before = strategy.network.state_dict()["heads.0.bias"].clone()
-    tell(strategy, 2, (1,), 2.0)  # good, but already 1.2 times as likely as when it was asked for
-    gone = strategy.network.state_dict()["heads.0.bias"] - before
-    strategy.adopt(4, (1,))  # the same child, from the policy as it stands
-    moved = strategy.network.state_dict()["heads.0.bias"].clone()
-    tell(strategy, 4, (1,), 5.0)
-    fresh = strategy.network.state_dict()["heads.0.bias"] - moved
-    # Adam's momentum of the steps before still moves it, but a fresh child moves it more.
-    assert float(fresh[1]) > float(gone[1])
+def test_a_child_that_was_asked_for_long_ago_teaches_as_one_of_today() -> None:
+    one, other = (policy(bandit(), batch_size=2, steps=3, learning_rate=0.1) for _ in range(2))
+    for number, token in enumerate((0, 1, 2, 1, 0, 2)):
+        one.adopt(number, (token,))
+    for number, token in enumerate((0, 1, 2, 1, 0, 2)):
+        other.adopt(number, (token,))
+        for strategy in (one, other):
+            tell(strategy, number, (token,), float(token))
+    assert one.hash() == other.hash()
 
 
-def test_asks_are_part_of_the_state_from_when_they_are_made_until_they_are_told() -> None:
-    one, other = policy(bandit(), batch_size=2), policy(bandit(), batch_size=2)
-    empty = one.hash()
-    one.adopt(0, (1,))
-    assert one.hash() != empty
-    other.adopt(0, (2,))
-    assert one.hash() != other.hash()
+def test_the_first_step_of_a_batch_is_that_of_reinforce() -> None:
+    space = bandit(decisions=2)
+    settings: dict[str, Any] = {"hidden_size": 5, "layers": 1, "entropy_weight": 0.1}
+    ours = policy(space, **settings)
+    theirs = Reinforce(ReinforceStrategy(**settings), space, 1)
+    theirs.network.load_state_dict(ours.network.state_dict())
+    lessons = [Lesson(ours.spell(0, child), advantage) for child, advantage in (((0, 1), 1.5), ((2, 2), -0.5))]
+    found = []
+    strategies: tuple[Ppo | Reinforce, ...] = (ours, theirs)
+    for strategy in strategies:
+        torch.autograd.backward(strategy.loss(lessons)[0])
+        slopes = [parameter.grad for parameter in strategy.network.parameters()]
+        found.append(torch.cat([slope.flatten() for slope in slopes if slope is not None]))
+    assert torch.allclose(*found, atol=1e-6)
 
 
-def test_what_is_kept_of_a_child_goes_when_it_is_told_or_has_failed() -> None:
+def test_failed_trials_are_told_but_fill_no_batch_and_move_no_baseline() -> None:
     strategy = policy(bandit(), batch_size=2)
-    for index in range(6):
-        strategy.adopt(index, (index % 3,))
     tell(strategy, 0, (0,), 1.0)
-    tell(strategy, 1, (1,), 2.0)
-    tell(strategy, 2, (2,), None)
-    other = policy(bandit(), batch_size=2)
-    for index in (0, 1, 3, 4, 5):
-        other.adopt(index, (index % 3,))
-    tell(other, 0, (0,), 1.0)
-    tell(other, 1, (1,), 2.0)
-    assert strategy.hash() != other.hash()  # a tell was counted
-    tell(other, 6, (0,), None)
-    assert strategy.hash() == other.hash()
+    before, value, hashed = bias(strategy).detach().clone(), strategy.baseline.value, strategy.hash()
+    tell(strategy, 1, (1,), None)
+    assert torch.equal(before, bias(strategy))
+    assert strategy.baseline.value == value
+    assert strategy.hash() != hashed
 
 
-def test_children_of_different_depths_and_ages_share_a_batch() -> None:
+def test_children_of_different_depths_share_a_batch() -> None:
     settings = ConvolutionalSpace(
         depth=Depth(initial=2, final=3, every=2, step=1), filter_heights=(3,), filter_widths=(3,), filters=(4, 8)
     )

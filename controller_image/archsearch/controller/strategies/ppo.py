@@ -1,23 +1,19 @@
 """``strategy.ppo``: the recurrent controller of 1707.07012, taught by proximal policy optimisation (1707.06347)."""
 
-import hashlib
-import struct
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from archsearch.api.strategy import PpoStrategy
-from archsearch.controller.steps import Script
 from archsearch.controller.strategies.recurrent import Lesson, Recurrent, alike
-from archsearch.controller_contract import Observation
-from archsearch.space.base import Genotype, Space
+from archsearch.space.base import Space
 
 INIT_RANGE = 0.1
 """Weights start uniform in (-0.1, 0.1): 1707.07012, appendix A.1."""
 
 LARGEST_LOG_RATIO = 20.0
-"""A decision that has become e^20 times as likely since its child was drawn teaches no more, lest exp() overflow."""
+"""A decision that has become e^20 times as likely since its batch began teaches no more, lest exp() overflow."""
 
 
 class Ppo(Recurrent):
@@ -26,12 +22,12 @@ class Ppo(Recurrent):
         1/m sum_k (sum_t min(r_kt A_k, clip(r_kt, 1 - clip, 1 + clip) A_k) + entropyWeight H_k)
 
     (1707.06347, equation 7), where r_kt is the probability of decision t of child k, given the ones before, over what
-    it was *when the child was asked for*, and A_k is its advantage.
+    it was before the first of these steps, and A_k is its advantage.
 
-    That denominator makes r the exact importance ratio of a decision, however many children are in flight: a child
-    that was drawn long ago cannot push the policy further than ``clip`` away from the one that drew it. Parameters
-    move only when a batch is full, so the children asked for since the last time are evaluated together, right before
-    they move: at most one more forward pass for each batch, and nothing to be done at an ask.
+    So the steps of one batch move no decision of its children by more than about ``clip``. The policy that drew a child
+    is not asked for: with many in flight, a ratio to it is beyond the clip before the child is told, and most of what
+    was paid for would teach nothing (measured, see docs/strategies/ppo.md). Like ``reinforce``, a batch takes its
+    children as if they had been drawn when it is taught.
     """
 
     name = "ppo"
@@ -43,82 +39,35 @@ class Ppo(Recurrent):
         assert filled.steps is not None
         self._clip = filled.clip
         self._steps = filled.steps
-        self._asked: dict[int, Script] = {}
-        """Children asked for since the policy moved last."""
-        self._drawn: dict[int, Tensor] = {}
-        """Log-probability of each decision, [D], of children asked for before that, when they were asked for."""
-
-    def adopt(self, index: int, genotype: Genotype) -> None:
-        """Remember that the child came from the policy as it stands."""
-        self._asked[index] = self.spell(index, genotype)
-
-    def observe(self, observation: Observation) -> None:
-        """Count the tell; a reward joins the batch, and a full batch moves the policy."""
-        index = observation.index
-        if observation.reward is None:
-            self._asked.pop(index, None)
-            self._drawn.pop(index, None)
-        elif index not in self._drawn and index not in self._asked:
-            self.adopt(index, observation.genotype)
-        super().observe(observation)
-
-    def script_of(self, observation: Observation) -> Script:
-        """As it was spelt at the ask, where that is still at hand: spelling is a tenth of what a child costs."""
-        return self._asked.get(observation.index) or super().script_of(observation)
-
-    def hash(self) -> str:
-        """SHA-256 over what the base class covers and what is known of children that have not been taught."""
-        digest = hashlib.sha256(super().hash().encode())
-        digest.update(repr([(index, child.tokens) for index, child in self._asked.items()]).encode())
-        for index, drawn in self._drawn.items():
-            digest.update(struct.pack("<q", index))
-            digest.update(drawn.numpy().tobytes())
-        return digest.hexdigest()
 
     def teach(self, batch: Mapping[int, Lesson]) -> float:
         """Some steps; the entropies before the first, in nats, added up."""
-        self._look(without=batch)
-        lessons, drawn = list(batch.values()), [self._drawn.pop(index, None) for index in batch]
-        loss, entropy, drawn = self.loss(lessons, drawn)
+        lessons = list(batch.values())
+        loss, entropy, before = self.loss(lessons)
         self.descend(loss)
         for _ in range(self._steps - 1):
-            self.descend(self.loss(lessons, drawn)[0])
+            self.descend(self.loss(lessons, before)[0])
         return entropy
 
     def loss(
-        self, batch: Sequence[Lesson], drawn: Sequence[Tensor | None]
-    ) -> tuple[Tensor, float, list[Tensor | None]]:
-        """Minus the objective whose gradient is the step; the entropy of the batch in nats, added up; and ``drawn``.
+        self, batch: Sequence[Lesson], before: Mapping[int, Tensor] | None = None
+    ) -> tuple[Tensor, float, Mapping[int, Tensor]]:
+        """Minus the objective whose gradient is the step; the entropy of the batch in nats, added up; and ``before``.
 
-        ``drawn``: for each lesson, log-probabilities [D] of its decisions when the child was asked for; None: it was
-        asked for from the policy as it stands. What is given back has those filled in.
+        ``before``: for each place in the batch, the log-probabilities [D] of the child's decisions that ratios are
+        taken to; left out: those of the policy as it stands, which are given back for the steps to come.
         """
         loss = torch.zeros(())
         entropy = 0.0
-        filled = list(drawn)
-        for rows in alike([lesson.script for lesson in batch]):
-            now, entropies = self.network.evaluate_decisions([batch[row].script for row in rows])
-            before = []
-            for row, own in zip(rows, now.detach(), strict=True):
-                known = drawn[row]
-                before.append(own if known is None else known)
-                filled[row] = before[-1]
-            ratio = (now - torch.stack(before)).clamp(max=LARGEST_LOG_RATIO).exp()
-            advantages = torch.tensor([batch[row].advantage for row in rows]).unsqueeze(1)
+        now_by_place: dict[int, Tensor] = {}
+        for places in alike([lesson.script for lesson in batch]):
+            now, entropies = self.network.evaluate_decisions([batch[place].script for place in places])
+            now_by_place.update(zip(places, now.detach().unbind(), strict=True))
+            start = torch.stack([(before or now_by_place)[place] for place in places])
+            ratio = (now - start).clamp(max=LARGEST_LOG_RATIO).exp()
+            advantages = torch.tensor([batch[place].advantage for place in places]).unsqueeze(1)
             clipped = ratio.clamp(1 - self._clip, 1 + self._clip)
             gains = torch.minimum(ratio * advantages, clipped * advantages)
             loss = loss - (gains + self._entropy_weight * entropies).sum()
             entropy += float(entropies.detach().sum())
-        return loss / len(batch), entropy, filled
-
-    def _look(self, without: Collection[int]) -> None:
-        """Evaluate the children asked for since the policy moved last, under the policy as it stands.
-
-        Those of the batch to be taught now are left out: the first of its steps evaluates them anyway.
-        """
-        indices = [index for index in self._asked if index not in without]
-        for places in alike([self._asked[index] for index in indices]):
-            with torch.no_grad():
-                rows, _ = self.network.evaluate_decisions([self._asked[indices[place]] for place in places])
-            self._drawn.update(zip((indices[place] for place in places), rows.unbind(), strict=True))
-        self._asked = {}
+        return loss / len(batch), entropy, before or now_by_place

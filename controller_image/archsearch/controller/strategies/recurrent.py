@@ -84,9 +84,8 @@ class Recurrent(ABC):
             value, _ = self.network.evaluate([self.spell(index, genotype)])
         return float(value[0])
 
-    @abstractmethod
-    def adopt(self, index: int, genotype: Genotype) -> None:
-        """Fold a logged ask."""
+    def adopt(self, index: int, genotype: Genotype) -> None:  # noqa: B027 - nothing is what it does
+        """Nothing: asks leave the policy as it is."""
 
     def observe(self, observation: Observation) -> None:
         """Count the tell; a reward joins the batch, and a full batch moves the policy."""
@@ -94,7 +93,8 @@ class Recurrent(ABC):
         if observation.reward is None:
             return
         advantage = self.baseline.advantage(observation.reward)
-        self._pending[observation.index] = Lesson(self.script_of(observation), advantage)
+        spelt = self.spell(observation.index, observation.genotype)
+        self._pending[observation.index] = Lesson(spelt, advantage)
         if len(self._pending) == self._batch:
             entropy = self.teach(self._pending)
             decisions = sum(_free(lesson.script) for lesson in self._pending.values())
@@ -128,10 +128,6 @@ class Recurrent(ABC):
     def spell(self, index: int, genotype: Genotype) -> Script:
         """Child ``index`` in steps of the policy."""
         return script(self._space, genotype, self._space.stage(index))
-
-    def script_of(self, observation: Observation) -> Script:
-        """The child that was observed, in steps of the policy."""
-        return self.spell(observation.index, observation.genotype)
 
     def descend(self, loss: Tensor) -> None:
         """One step of Adam against the gradient of ``loss``; none where nothing can be learned."""

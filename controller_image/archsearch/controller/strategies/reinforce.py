@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 
 from archsearch.controller.strategies.recurrent import Lesson, Recurrent, alike
-from archsearch.space.base import Genotype
 
 
 class Reinforce(Recurrent):
@@ -19,9 +18,6 @@ class Reinforce(Recurrent):
     """
 
     name = "reinforce"
-
-    def adopt(self, index: int, genotype: Genotype) -> None:
-        """Nothing: asks leave this policy as it is."""
 
     def teach(self, batch: Mapping[int, Lesson]) -> float:
         """One step; the entropies before it, in nats, added up."""
