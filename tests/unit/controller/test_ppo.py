@@ -166,7 +166,7 @@ def test_the_first_step_of_a_batch_is_that_of_reinforce() -> None:
         torch.autograd.backward(strategy.loss(lessons)[0])
         slopes = [parameter.grad for parameter in strategy.network.parameters()]
         found.append(torch.cat([slope.flatten() for slope in slopes if slope is not None]))
-    assert torch.allclose(*found, atol=1e-6)
+    assert torch.allclose(found[0], found[1], atol=1e-6)
 
 
 def test_failed_trials_are_told_but_fill_no_batch_and_move_no_baseline() -> None:
