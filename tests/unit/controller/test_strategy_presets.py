@@ -3,6 +3,7 @@
 import pytest
 
 from archsearch.api import RandomStrategy, ReinforcePreset, ReinforceStrategy, Strategy
+from archsearch.api.strategies.model_based import ModelBasedStrategy
 from archsearch.api.strategies.reinforce import PRESETS
 
 
@@ -16,10 +17,10 @@ def test_every_preset_fills_in_every_field() -> None:
         assert {name: getattr(resolved, name) for name in fields} == dict(values)
 
 
-def test_no_strategy_means_reinforce_with_the_fast_preset() -> None:
-    resolved = Strategy().resolved()
-    assert resolved.kind == "reinforce"
-    assert resolved.reinforce == ReinforceStrategy(preset=ReinforcePreset.FAST).resolved()
+def test_no_strategy_means_model_based_and_reinforce_alone_the_fast_preset() -> None:
+    assert Strategy().resolved() == Strategy(model_based=ModelBasedStrategy().resolved())
+    alone = Strategy(reinforce=ReinforceStrategy()).resolved()
+    assert alone.reinforce == ReinforceStrategy(preset=ReinforcePreset.FAST).resolved()
 
 
 def test_the_papers_preset_is_what_section_4_1_says() -> None:
