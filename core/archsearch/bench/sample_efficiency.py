@@ -63,7 +63,8 @@ def manifest(benchmark: Benchmark, strategy: Strategy, seed: int, table_path: Pa
     spec = {
         "objective": {"metric": table.metric, "direction": "Maximize"},
         "searchSpace": {"choices": choices},
-        "strategy": strategy.model_dump(mode="json", exclude_none=True),
+        # In full: a folder that was kept is never taken for another default's.
+        "strategy": strategy.resolved().model_dump(mode="json", exclude_none=True),
         "trials": {
             "max": benchmark.children,
             "parallelism": benchmark.in_flight,

@@ -1,5 +1,6 @@
 """Tables of measured networks: what a benchmark must know of one before the search asks for its first child."""
 
+import hashlib
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,12 +38,16 @@ class BenchTable:
     """The table in the form that searches look up, where ``path`` has it in another."""
 
     def placed(self, folder: Path) -> Path:
-        """Where searches may look up: ``path``, or a copy of it in their form in ``folder``."""
+        """Where searches may look up: ``path``, or a copy of it in their form in ``folder``.
+
+        The copy is named by what is in it: searches that were kept never look up in another table than they did.
+        """
         if self.text is None:
             return self.path
         folder.mkdir(parents=True, exist_ok=True)
-        copy = folder.resolve() / "table.csv"
-        copy.write_text(self.text, encoding="utf-8")
+        data = self.text.encode()
+        copy = folder.resolve() / f"table-{hashlib.sha256(data).hexdigest()[:16]}.csv"
+        copy.write_bytes(data)
         return copy
 
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
 
@@ -13,7 +14,10 @@ from archsearch.bench.errors import BenchError
 from archsearch.bench.sample_efficiency import Benchmark, manifest
 from archsearch.bench.table import read_table
 from archsearch.cli.app import assemble
+from archsearch.local.errors import ManifestChangedError
+from archsearch.local.folder import Folder
 from archsearch.local.record import load_record
+from archsearch.local.store import Store
 
 APART = ["difference_mean", "difference_low", "difference_high"]
 KEYS = ["strategy", "children", "seeds", "regret_mean", "regret_std", "test_mean", "test_std", *APART]
@@ -101,6 +105,21 @@ def test_eight_in_flight_are_drawn_after_exactly_the_tells_that_they_may_see(tab
     record = load_record(out / "default" / "seed-0")
     assert [trial.policy_version for trial in record.trials] == [max(0, index - 7) for index in range(20)]
     assert record.manifest.spec.strategy.resolved() == Strategy().resolved()
+
+
+def test_a_kept_folder_of_another_default_is_refused_by_field(table: Path, tmp_path: Path) -> None:
+    benchmark = Benchmark(read_table(table), {"default": Strategy()}, children=5, seeds=range(1))
+    asked = manifest(benchmark, Strategy(), 0, table)
+    plain = asked.model_copy(update={"spec": asked.spec.model_copy(update={"strategy": Strategy()})})
+    folder = Folder(tmp_path / "kept" / "default" / "seed-0")
+    folder.root.mkdir(parents=True)
+    former = Strategy.model_validate({"reinforce": {}}).resolved()
+    Store.create(folder.ledger, plain, former, datetime(2026, 1, 1, tzinfo=UTC), {}).close()
+    kept = str(tmp_path / "kept")
+    result = bench("--table", str(table), "--strategy", "default", "--children", "5", "--seeds", "1", "--out", kept)
+    assert isinstance(result.exception, ManifestChangedError)
+    assert "spec.strategy" in str(result.exception)
+    assert load_record(folder.root).trials == ()
 
 
 def test_forked_children_give_the_same_figures_as_calls(table: Path) -> None:

@@ -1,5 +1,6 @@
 """Reading a table of measured networks: what is found, and a clear word for whatever is wrong."""
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -100,11 +101,14 @@ def test_options_of_several_characters_become_one_each_in_their_order(
     table = read_table(path, layout=layout)
     assert (table.options, table.best, table.networks) == ((("0", "1"), ("0", "1")), 2.5, 3)
     copy = table.placed(tmp_path / "searches")
-    assert copy == tmp_path / "searches" / "table.csv"
+    assert copy == tmp_path / "searches" / f"table-{hashlib.sha256(copy.read_bytes()).hexdigest()[:16]}.csv"
     # e1: none, skip; e2: conv 1x1, conv 3x3.
     assert copy.read_text().split() == ["network,val_accuracy", "11,1", "00,2.5", "10,2"]
     again = read_table(copy)
     assert (again.options, again.best, again.placed(tmp_path)) == (table.options, table.best, copy)
+    path.write_text(text.replace("2.5", "3.5"))
+    other = read_table(path, layout=layout).placed(tmp_path / "searches")
+    assert (other != copy, copy.read_text().split()[2]) == (True, "00,2.5")
 
 
 @pytest.mark.parametrize(
