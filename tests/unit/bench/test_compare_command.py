@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import product
 from pathlib import Path
@@ -13,6 +14,8 @@ import typer.main
 from typer.testing import CliRunner, Result
 
 from archsearch.api import ArchitectureSearch
+from archsearch.bench.compare.contenders import Run
+from archsearch.bench.compare.searching import Manifest, describe, plan
 from archsearch.bench.errors import BenchError
 from archsearch.cli.app import assemble
 from archsearch.engine.model import Outcome, Phase, Trial
@@ -83,6 +86,7 @@ def made(tmp_path: Path) -> Made:
         ended: Ending | None = Ending.SUCCEEDED,
         reason: str = "MaxTrialsReached",
         name: str = "one",
+        confirmed: int = 0,
         **spec: Any,
     ) -> Path:
         manifest = ArchitectureSearch.model_validate_json(json.dumps(document(name, **spec)))
@@ -91,6 +95,8 @@ def made(tmp_path: Path) -> Made:
         with Store.create(Folder(path).ledger, manifest, manifest.spec.strategy.resolved(), START, {}) as store:
             outcome = None if ended is None else Outcome(ended, reason, "as it says")
             trials = [_trial(index, reward) for index, reward in enumerate(rewards)]
+            again = [replace(one, index=len(trials) + one.index, observation=None) for one in trials[:confirmed]]
+            trials += [replace(one, confirm_of=at, reward=99.0) for at, one in enumerate(again)]
             store.write(kinds=(), trials=trials, search=outcome_columns(outcome))
         return path
 
@@ -239,6 +245,17 @@ def test_an_unfinished_and_a_failed_search_and_a_seed_that_stands_twice_are_refu
     assert "are the same search with the same seed, 4" in text
     (tmp_path / "empty").mkdir()
     assert "is not the folder of a search, nor does it hold any" in refusal(compare(tmp_path / "empty"))
+
+
+def test_confirmations_are_no_children_in_what_is_told(made: Made, tmp_path: Path) -> None:
+    text = refusal(compare(made("a", [1.0, 2.0], ended=None, confirmed=2)))
+    assert "has not ended: 2 of 8 children are done" in text
+    limited = {"metric": "val_accuracy", "also": [{"metric": "test_accuracy", "target": 1, "weight": -1, "limit": 1}]}
+    folder = made("b", [2.0, 9.0, None], confirmed=1, objective=limited)
+    run = Run(load_record(folder), folder)
+    (planned,) = plan([Manifest(run.record.manifest, "one.yaml", tmp_path)], 1, tmp_path / "out")
+    told = describe(planned, run)
+    assert told == "one, seed 4: 3 children in 0.0 s, best 50.5"
 
 
 @pytest.mark.parametrize("flag", ["--seeds", "--trials", "--parallelism"])

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from archsearch.api import ArchitectureSearch
 from archsearch.bench.errors import BenchError
+from archsearch.engine.leaderboard import children
 from archsearch.engine.model import Result
 from archsearch.engine.record import SearchRecord
 from archsearch.local.folder import Folder
@@ -85,7 +86,7 @@ def refuse_unended(run: Run) -> None:
     """
     record, outcome = run.record, run.record.outcome
     if outcome is None:
-        done, most = sum(trial.phase.terminal for trial in record.trials), record.manifest.spec.trials.max
+        done, most = sum(child.phase.terminal for child in children(record.trials)), record.manifest.spec.trials.max
         raise BenchError(
             f"{run.folder} has not ended: {done} of {most} children are done; go on with it "
             f"(`archsearch run SEARCH.YAML --out {run.folder}`), then compare"

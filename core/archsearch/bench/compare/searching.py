@@ -8,6 +8,7 @@ from pathlib import Path
 from archsearch.api import ArchitectureSearch
 from archsearch.bench.compare.contenders import Run, refuse_other_aims, refuse_unended
 from archsearch.bench.errors import BenchError
+from archsearch.engine.leaderboard import children, top
 from archsearch.local.inprocess import InProcessRunner
 from archsearch.local.run import Extras, run_search
 from archsearch.local.runner import Runner
@@ -94,7 +95,7 @@ async def carry_out(
             if run is None:
                 return
             ended[place] = run
-            told(f"{len(ended)}/{len(planned)} {_ended(planned[place], run)}")
+            told(f"{len(ended)}/{len(planned)} {describe(planned[place], run)}")
 
     try:
         async with asyncio.TaskGroup() as group:
@@ -131,9 +132,10 @@ def _runner(search: ArchitectureSearch) -> Runner | None:
     return InProcessRunner.of_task(_IN_PROCESS) if search.spec.trial.task.kind == _IN_PROCESS else None
 
 
-def _ended(planned: Planned, run: Run) -> str:
+def describe(planned: Planned, run: Run) -> str:
+    """A search that has ended, in a line: its children, without confirmations, and the reward of its best."""
     record = run.record
-    best = max((trial.reward for trial in record.trials if trial.reward is not None), default=None)
+    best = next((child.reward for child in top(record.trials, 1, record.manifest.spec.objective)), None)
     reward = "none" if best is None else f"{best:.5g}"
-    name = planned.search.metadata.name
-    return f"{name}, seed {run.seed}: {len(record.trials)} children in {record.active_seconds:.1f} s, best {reward}"
+    name, many = planned.search.metadata.name, len(children(record.trials))
+    return f"{name}, seed {run.seed}: {many} children in {record.active_seconds:.1f} s, best {reward}"
