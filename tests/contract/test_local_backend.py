@@ -4,16 +4,20 @@ import json
 import shutil
 import sqlite3
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from local_searches import ARCHSEARCH, DIGITS
+from local_searches import ARCHSEARCH, BARE, DIGITS, GOOD, write_choices
 
+from archsearch.api import Strategy
 from archsearch.engine.model import Phase
 from archsearch.local.audit import audit
 from archsearch.local.errors import ManifestChangedError
+from archsearch.local.folder import Folder
 from archsearch.local.record import load_record
 from archsearch.local.run import run_search
+from archsearch.local.store import Store
 from archsearch.local.warm import WarmRunner
 from archsearch.manifest import load
 
@@ -126,3 +130,18 @@ async def test_a_search_of_another_meaning_is_refused_by_the_name_of_the_field(f
         ManifestChangedError, match=r"(?s)convolutional\.filters cannot change.*spec\.seed cannot change"
     ):
         await run_search(other, folder)
+
+
+async def test_why_a_search_repeats_itself_is_said_of_the_strategy_that_it_was_begun_with(tmp_path: Path) -> None:
+    """A folder of a release whose default was another one: that strategy goes on, and advice is for it."""
+    text = write_choices(tmp_path, GOOD, children=60).read_text()
+    (tmp_path / "search.yaml").write_text(text.replace("retries: 0", "retries: 0, maxConsecutiveDuplicates: 1"))
+    search = load(tmp_path / "search.yaml")
+    former = Strategy.model_validate({"reinforce": {}}).resolved()
+    (tmp_path / "run").mkdir()
+    Store.create(Folder(tmp_path / "run").ledger, search, former, datetime.now(UTC), {}).close()
+    record = await run_search(search, tmp_path / "run", base=tmp_path, extras=BARE)
+    assert record.outcome is not None
+    assert record.strategy == former != search.spec.strategy.resolved()
+    assert record.outcome.reason == "PolicyCollapsed"
+    assert "entropyWeight" in record.outcome.message

@@ -33,14 +33,15 @@ def decide(search: ArchitectureSearch, space: Space, ledger: Ledger, facts: Fact
     draft = Draft(ledger)
     attempts = _latest(draft, facts)
     _take_in(spec, draft, attempts, now)
-    end = _number(spec, draft, facts) or record(spec, space, draft, facts, now) or _number(spec, draft, facts)
+    end = _number(spec, space, draft, facts)
+    end = end or record(spec, space, draft, facts, now) or _number(spec, space, draft, facts)
     stops = list(stale(ledger, facts))
     if end is not None:
         children = [trial for trial in draft.active if trial.confirm_of is None]
         stops += stop_running(children, attempts, "SearchEnded")
         stop_waiting(draft, children, now)
     over = end is not None or closed(spec, space, draft)
-    reached = _reached(spec, space, draft, end) if over else None
+    reached = _reached(spec, space, draft, facts, end) if over else None
     if reached is not None:
         stops += confirm(spec, draft, attempts, facts, reached, now)
     if spec.suspend:
@@ -79,7 +80,7 @@ def _take_in(spec: SearchSpec, draft: Draft, attempts: dict[int, Attempt], now: 
             draft.change(reused(trial, draft[trial.reuse_of], now))
 
 
-def _number(spec: SearchSpec, draft: Draft, facts: Facts) -> Outcome | None:
+def _number(spec: SearchSpec, space: Space, draft: Draft, facts: Facts) -> Outcome | None:
     """Number what has ended, then say whether a rule ends the search.
 
     Where reproducible, numbers follow the indices and the rules are asked before and after each, so that the search
@@ -88,18 +89,34 @@ def _number(spec: SearchSpec, draft: Draft, facts: Facts) -> Outcome | None:
     draft.settle()
     for trial in draft.unnumbered:
         if spec.trials.reproducible:
-            end = ending(spec, draft.tally, facts)
+            end = _ending(spec, space, draft, facts)
             if end is not None or trial.place != draft.settled:
                 return end
         draft.number(trial.index)
         draft.settle()
-    return ending(spec, draft.tally, facts)
+    return _ending(spec, space, draft, facts)
 
 
 # --- the end ------------------------------------------------------------------------------------------------------
 
 
-def _reached(spec: SearchSpec, space: Space, draft: Draft, end: Outcome | None) -> Outcome | None:
+def _ending(spec: SearchSpec, space: Space, draft: Draft, facts: Facts) -> Outcome | None:
+    return ending(spec, draft.tally, facts, done=_all_ended(spec, space, draft))
+
+
+def _all_ended(spec: SearchSpec, space: Space, draft: Draft) -> bool:
+    """Whether every child has ended by itself and no more are sampled.
+
+    Children that were stopped are what a deadline leaves behind: it remains the reason. Once confirmations follow the
+    last child it never was.
+    """
+    if not closed(spec, space, draft) or any(trial.confirm_of is None for trial in draft.active):
+        return False
+    confirming = len(draft) > 0 and draft[len(draft) - 1].confirm_of is not None
+    return confirming or draft.stopped_below(draft.asked) == 0
+
+
+def _reached(spec: SearchSpec, space: Space, draft: Draft, facts: Facts, end: Outcome | None) -> Outcome | None:
     """The outcome that the children have come to, once none of them is under way; no more will be sampled."""
     if any(trial.confirm_of is None for trial in draft.active) or (spec.suspend and end is None):
         return None
@@ -108,7 +125,7 @@ def _reached(spec: SearchSpec, space: Space, draft: Draft, end: Outcome | None) 
     if draft.asked >= spec.trials.max:
         return all_done(spec, draft.tally)
     all_known = exhausted(spec, space, draft)
-    return no_more_new(spec, draft.tally, exhausted=all_known, duplicates=draft.trailing_duplicates)
+    return no_more_new(spec, draft.tally, facts, exhausted=all_known, duplicates=draft.trailing_duplicates)
 
 
 def _outcome(spec: SearchSpec, draft: Draft, facts: Facts, reached: Outcome) -> Outcome | None:

@@ -14,13 +14,17 @@ _REPEATS = {
 """Why a strategy repeats itself, where that is not for want of new networks."""
 
 
-def ending(spec: SearchSpec, tally: Tally, facts: Facts) -> Outcome | None:
-    """The rule that ends the search now, stopping what runs; None: it goes on."""
+def ending(spec: SearchSpec, tally: Tally, facts: Facts, *, done: bool = False) -> Outcome | None:
+    """The rule that ends the search now, stopping what runs; None: it goes on.
+
+    ``done``: all its children have ended, so that a deadline which passes now cuts none of them short and is not why
+    it ends.
+    """
     return (
         _shared_fault(tally, facts.forgiven)
         or _too_many_failures(spec, tally)
         or _target(spec, tally)
-        or _deadline(spec, tally, facts.active_seconds)
+        or (None if done else _deadline(spec, tally, facts.active_seconds))
     )
 
 
@@ -61,12 +65,13 @@ def all_done(spec: SearchSpec, tally: Tally) -> Outcome:
     return _with_success(tally, Outcome(Result.SUCCEEDED, "MaxTrialsReached", message))
 
 
-def no_more_new(spec: SearchSpec, tally: Tally, *, exhausted: bool, duplicates: int) -> Outcome:
+def no_more_new(spec: SearchSpec, tally: Tally, facts: Facts, *, exhausted: bool, duplicates: int) -> Outcome:
     """The outcome when the strategy proposes nothing but known children."""
     if exhausted:
         message = "every network of the search space has been sampled"
         return _with_success(tally, Outcome(Result.SUCCEEDED, "SpaceExhausted", message))
-    why = _REPEATS.get(spec.strategy.resolved().kind, "hardly a network of the search space is new")
+    strategy = facts.strategy or spec.strategy.resolved()
+    why = _REPEATS.get(strategy.kind, "hardly a network of the search space is new")
     message = (
         f"the last {duplicates} children repeat earlier ones (trials.maxConsecutiveDuplicates is "
         f"{spec.trials.max_consecutive_duplicates}): {why}"

@@ -2,11 +2,11 @@
 
 import heapq
 from collections import Counter, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from archsearch.api import Direction, Objective
-from archsearch.engine.judging import confirmed
+from archsearch.engine.judging import confirmed, over
 from archsearch.engine.model import Confirmed, Phase, Trial
 from archsearch.engine.rewards import within_limits
 
@@ -26,8 +26,12 @@ def counted(trial: Trial) -> bool:
 
 
 def eligible(objective: Objective, trial: Trial) -> bool:
-    """Whether a trial may be among the best: it counts, has a reward, and is within the limits of objective.also."""
-    return counted(trial) and trial.reward is not None and within_limits(objective, trial.metrics)
+    """Whether a trial may be among the best: it counts, has a reward, and is within the limits of objective.also.
+
+    Limits are judged by the child's own training, also once it is confirmed: a second training bars no child.
+    """
+    metrics = trial.own_metrics if isinstance(trial, Confirmed) else trial.metrics
+    return counted(trial) and trial.reward is not None and within_limits(objective, metrics)
 
 
 def top(trials: Iterable[Trial], k: int, objective: Objective) -> tuple[Trial, ...]:
@@ -36,22 +40,32 @@ def top(trials: Iterable[Trial], k: int, objective: Objective) -> tuple[Trial, .
     A network appears once, with its best measurement, however often it was sampled. Rewards are higher for better
     children whatever the objective's direction. Children beyond a limit of ``objective.also`` are left out.
 
-    Once no confirmation is under way, those that are confirmed come before all others, as :class:`Confirmed`, by the
-    mean of both rewards. One whose confirmation has failed stays among the others, by its own reward.
+    Those that are confirmed (:func:`archsearch.engine.judging.confirmed`) stand there as :class:`Confirmed`, by the
+    mean of both rewards. Any other child that is older than the last confirmation was passed over, or its own has
+    failed: it comes after them, by its own reward. One that is younger, since the search was gone on with, is ranked
+    among the confirmed, so that a better one is the best at once.
     """
     listed = tuple(trials)
-    return _first({**_measured(listed, objective), **confirmed(listed)}.values(), k, objective)
+    means = confirmed(listed)
+    # A confirmation that was stopped has said nothing.
+    begun = max((trial.index for trial in over(listed) if trial.phase is not Phase.STOPPED), default=-1)
+    judged = [means.get(network, trial) for network, trial in _measured(listed, objective).items()]
+
+    def order(trial: Trial) -> tuple[float, ...]:
+        return (trial.index < begun and not isinstance(trial, Confirmed), *by_reward(trial))
+
+    return _first(judged, k, order)
 
 
 def best_measured(trials: Iterable[Trial], k: int, objective: Objective) -> tuple[Trial, ...]:
     """As :func:`top`, by the children's own rewards alone: what is confirmed follows from these."""
-    return _first(_measured(trials, objective).values(), k, objective)
+    return _first(_measured(trials, objective).values(), k, by_reward)
 
 
-def _first(judged: Iterable[Trial], k: int, objective: Objective) -> tuple[Trial, ...]:
+def _first(judged: Iterable[Trial], k: int, key: Callable[[Trial], tuple[float, ...]]) -> tuple[Trial, ...]:
     if k < 0:
         raise ValueError(f"k is {k}; allowed: from 0")
-    return tuple(heapq.nsmallest(k, (trial for trial in judged if eligible(objective, trial)), key=rank))
+    return tuple(heapq.nsmallest(k, judged, key=key))
 
 
 def _measured(trials: Iterable[Trial], objective: Objective) -> dict[int, Trial]:
@@ -65,10 +79,15 @@ def _measured(trials: Iterable[Trial], objective: Objective) -> dict[int, Trial]
     return best
 
 
-def rank(trial: Trial) -> tuple[bool, float, int]:
-    """What children with a reward are sorted by, best first: those that are confirmed before all others."""
+def by_reward(trial: Trial) -> tuple[float, int]:
+    """What children with a reward are sorted by: the best reward first, of equal ones the lowest index."""
     assert trial.reward is not None
-    return (not isinstance(trial, Confirmed), -trial.reward, trial.index)
+    return (-trial.reward, trial.index)
+
+
+def rank(trial: Trial) -> tuple[bool, float, int]:
+    """What measurements of one network are sorted by: first one that was confirmed, then by reward."""
+    return (not isinstance(trial, Confirmed), *by_reward(trial))
 
 
 def mean(values: Sequence[float | None]) -> float | None:

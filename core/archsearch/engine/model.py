@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from archsearch.api import Strategy
 from archsearch.controller_contract import Proposal
 from archsearch.report import TrialInput
 from archsearch.space.base import Architecture, Genotype
@@ -97,6 +98,8 @@ class Confirmed(Trial):
     """Index of its confirmation."""
     rewards: tuple[float, ...] = ()
     """The rewards that ``reward`` is the mean of: the child's own, then its confirmation's."""
+    own_metrics: Mapping[str, float] = field(default_factory=dict)
+    """What the child's own training measured: limits are judged by it alone."""
 
 
 # --- what is observed ---------------------------------------------------------------------------------------------
@@ -160,6 +163,9 @@ class Facts:
     forgiven: int = 0
     """Observations with lower numbers are not looked at for a fault that every child shares: the user has started the
     search again after it had ended by one."""
+    strategy: Strategy | None = None
+    """The strategy that the search was begun with and goes on with, whatever today's default is; None: that of the
+    manifest."""
 
 
 # --- what is planned ----------------------------------------------------------------------------------------------

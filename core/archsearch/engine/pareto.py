@@ -39,7 +39,9 @@ class Front:
 
     A network stands in it once, with its best measurement, as on the leaderboard; children beyond a limit do not. Of
     more than ``size`` members those with the highest rewards are kept. None of them is beaten by one that was left out:
-    a reward never falls where nothing that counts gets worse, so whoever beats a member has no lower reward.
+    a reward never falls where nothing that counts gets worse, so whoever beats a member has no lower reward. (Of
+    confirmed children, whose rewards are means as their metrics are, this holds but nearly: among more than ``size`` a
+    beaten one may stay.) Means of confirmations are kept until newer ones come, also while those are being trained.
     """
 
     def __init__(self, objective: Objective, trials: Iterable[Trial] = (), *, size: int = SIZE) -> None:

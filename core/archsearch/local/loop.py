@@ -158,6 +158,7 @@ class Loop:
             proposals=tuple(self._controller.caller.proposals.values()),
             active_seconds=self._active.seconds,
             forgiven=self._header.forgiven,
+            strategy=self._header.strategy,
         )
         return facts, deadline
 

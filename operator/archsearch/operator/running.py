@@ -114,6 +114,7 @@ class Running:
             controller=ControllerFact(ledger.taught, ledger.asked),
             active_seconds=self._active.seconds,
             forgiven=self._forgiven,
+            strategy=self._resolved.strategy,
         )
         search = self.search.model_copy(update={"spec": spec})
         return decide(search, self._space, ledger, facts, self._shared.now()).outcome
@@ -160,6 +161,7 @@ class Running:
             active_seconds=self._active.seconds,
             lingering=seen.lingering,
             forgiven=self._forgiven,
+            strategy=self._resolved.strategy,
         )
 
     async def _beyond_doubt(self) -> None:

@@ -51,6 +51,8 @@ class Scores:
             self._known[trial.index] = trial
             self._count(trial)
             listed |= trial.confirm_of is not None or self._list(trial)
+            # Means may be lower than rewards that were better than it: it can be the best and not be listed.
+            listed |= bool(self._repeats) and eligible(self._objective, trial)
         judged: tuple[Trial, ...] = ()
         if listed and self._repeats:
             ledger = [self._known[index] for index in sorted(self._known)]

@@ -7,6 +7,7 @@ import pytest
 from plans import NOW, exited, manifest, plan, proposal, report, trial
 
 from archsearch.api import Objective
+from archsearch.api.objective import Also
 from archsearch.engine.decide import decide
 from archsearch.engine.judging import confirmed
 from archsearch.engine.leaderboard import counts, times_sampled, top
@@ -23,6 +24,7 @@ from archsearch.engine.model import (
     Result,
     Trial,
 )
+from archsearch.engine.pareto import front
 from archsearch.engine.running import confirmation_seed, trial_seed
 from archsearch.space import build
 
@@ -166,9 +168,39 @@ def test_the_deadline_stops_confirmations_and_the_outcome_says_so() -> None:
     waiting = due([*children, confirmation(2, children[1]), confirmation(3, children[0], Phase.PENDING)], **late)
     assert [one.phase for one in waiting.trials] == [Phase.STOPPED]
     assert waiting.outcome is not None
-    assert waiting.outcome.reason == "DeadlineReached"
+    assert waiting.outcome.reason == "MaxTrialsReached"
     told = "1 of the best 2 were confirmed by a second training, for which trials.deadline (10s) left no more time"
     assert waiting.outcome.message.endswith(told)
+
+
+@pytest.mark.parametrize(
+    ("trials", "given", "reason"),
+    [
+        (measured(0.5, 0.9), {"confirm": 0}, "MaxTrialsReached"),
+        (measured(0.5, 0.9), {}, "MaxTrialsReached"),
+        ([*measured(0.9), trial(1, Phase.STOPPED)], {"controller": 2}, "DeadlineReached"),
+        (measured(0.5, 0.9), {"max": 3}, "DeadlineReached"),
+        (
+            [*measured(0.9), trial(1, genotype=(0, 0), duplicate_of=0, reuse_of=0)],
+            {"max": 9, "maxConsecutiveDuplicates": 1},
+            "PolicyCollapsed",
+        ),
+    ],
+)
+def test_a_deadline_is_not_why_a_search_ends_whose_children_had_all_ended(
+    trials: list[Trial], given: dict[str, Any], reason: str
+) -> None:
+    outcome = due(trials, **({"deadline": "10s", "active_seconds": 11.0} | given)).outcome
+    assert outcome is not None
+    assert outcome.reason == reason
+
+
+def test_children_that_a_deadline_stopped_before_confirmations_do_not_make_it_the_reason_after_them() -> None:
+    children = [*measured(0.9), trial(1, Phase.STOPPED)]
+    late = {"deadline": "10s", "active_seconds": 11.0}
+    waiting = due([*children, confirmation(2, children[0], Phase.PENDING)], **late)
+    assert waiting.outcome is not None
+    assert waiting.outcome.reason == "MaxTrialsReached"
 
 
 def test_fewer_confirmations_than_before_stop_those_that_are_not_wanted_any_more() -> None:
@@ -259,6 +291,61 @@ def test_the_order_stays_until_the_last_confirmation_is_over() -> None:
     half = [*children, confirmation(2, children[0], reward=0.1), confirmation(3, children[1], Phase.RUNNING)]
     assert [(one.index, one.reward) for one in top(half, 2, MAXIMIZE)] == [(0, 0.95), (1, 0.9)]
     assert confirmed(half) == {}
+
+
+GONE_ON = [*measured(0.8, 0.79), confirmation(2, trial(0), reward=0.78)]
+"""Child 0 was confirmed (0.79 in the mean), child 1 passed over."""
+
+
+def late_child(index: int, reward: float, **more: Any) -> Trial:
+    place = index - 1
+    given = {"ask": place, "observation": place, "reward": reward, "metrics": {"accuracy": reward}, "genotype": (3, 3)}
+    return trial(index, **(given | more))
+
+
+@pytest.mark.parametrize(
+    ("reward", "order"),
+    [(0.95, [3, 0, 1]), (0.791, [3, 0, 1]), (0.789, [0, 3, 1]), (0.1, [0, 3, 1])],
+)
+def test_a_child_of_a_search_gone_on_with_is_ranked_among_the_confirmed(reward: float, order: list[int]) -> None:
+    assert [one.index for one in top([*GONE_ON, late_child(3, reward)], 3, MAXIMIZE)] == order
+
+
+def test_a_better_late_child_stays_best_where_nothing_more_is_confirmed() -> None:
+    trials = [*GONE_ON, late_child(3, 0.95)]
+    assert due(trials, confirm=0).outcome is not None
+    stopped = [*trials, confirmation(4, trials[3], Phase.STOPPED)]
+    assert [[one.index for one in top(each, 3, MAXIMIZE)] for each in (trials, stopped)] == [[3, 0, 1]] * 2
+
+
+def test_means_of_earlier_confirmations_stay_while_late_children_are_confirmed() -> None:
+    trials = [*GONE_ON, late_child(3, 0.95)]
+    under_way = top([*trials, confirmation(4, trials[3], Phase.RUNNING)], 3, MAXIMIZE)
+    assert [(one.index, one.reward) for one in under_way] == [(3, 0.95), (0, pytest.approx(0.79)), (1, 0.79)]
+    half = [confirmation(4, trials[3], reward=0.1), confirmation(5, trials[1], Phase.RUNNING)]
+    assert top([*trials, *half], 3, MAXIMIZE) == under_way
+    over = top([*trials, confirmation(4, trials[3], reward=0.1)], 3, MAXIMIZE)
+    assert [(one.index, one.reward) for one in over] == [(0, pytest.approx(0.79)), (3, 0.525), (1, 0.79)]
+    failed = top([*trials, confirmation(4, trials[3], Phase.FAILED)], 3, MAXIMIZE)
+    assert [one.index for one in failed] == [0, 3, 1]
+
+
+LIMITED = Objective(also=(Also(metric="latency", target=10.0, limit=10.0),))
+
+
+@pytest.mark.parametrize(("own", "again", "stays"), [(9.9, 10.5, True), (9.9, 9.0, True), (10.5, 9.0, False)])
+def test_limits_are_judged_by_the_childs_own_training_alone(own: float, again: float, stays: bool) -> None:
+    child = trial(0, reward=0.9, metrics={"accuracy": 0.9, "latency": own})
+    second = confirmation(1, child, reward=0.9, metrics={"accuracy": 0.9, "latency": again})
+    best, unbeaten = top([child, second], 1, LIMITED), front([child, second], LIMITED)
+    assert best == unbeaten
+    assert [(one.index, one.metrics["latency"]) for one in best] == ([(0, (own + again) / 2)] if stays else [])
+
+
+def test_the_mean_of_two_huge_rewards_is_finite() -> None:
+    child = trial(0, reward=1.2e308, metrics={"accuracy": 1.2e308})
+    (best,) = top([child, confirmation(1, child, reward=1.6e308)], 1, MAXIMIZE)
+    assert (best.reward, best.metrics["accuracy"]) == (pytest.approx(1.4e308), pytest.approx(1.4e308))
 
 
 def test_a_child_whose_confirmation_failed_stays_unconfirmed_behind_the_confirmed_ones() -> None:

@@ -176,12 +176,25 @@ def test_reproducible_numbers_follow_the_indices() -> None:
     assert [(t.index, t.observation) for t in made.trials] == [(0, 0), (1, 1)]
 
 
-@pytest.mark.parametrize(("strategy", "advice"), [({}, "entropyWeight"), ({"random": {}}, "hardly a network")])
-def test_a_search_that_only_repeats_itself_is_told_what_may_help(strategy: dict[str, Any], advice: str) -> None:
+@pytest.mark.parametrize(
+    ("strategy", "in_force", "advice"),
+    [
+        ({"ppo": {}}, None, "entropyWeight"),
+        ({"random": {}}, None, "hardly a network"),
+        ({}, {"reinforce": {}}, "entropyWeight"),
+        ({}, {"evolution": {}}, "a larger population"),
+        ({}, {"random": {}}, "hardly a network"),
+    ],
+    ids=str,
+)
+def test_a_search_that_only_repeats_itself_is_told_what_may_help_the_strategy_in_force(
+    strategy: dict[str, Any], in_force: dict[str, Any] | None, advice: str
+) -> None:
     search = manifest(maxConsecutiveDuplicates=2)
     spec = search.spec.model_copy(update={"strategy": Strategy.model_validate(strategy)})
     copies = [trial(i, genotype=(0, 0), duplicate_of=0, reuse_of=0) for i in (1, 2)]
-    outcome = plan(search.model_copy(update={"spec": spec}), [trial(0), *copies]).outcome
+    known = None if in_force is None else Strategy.model_validate(in_force).resolved()
+    outcome = plan(search.model_copy(update={"spec": spec}), [trial(0), *copies], strategy=known).outcome
     assert outcome is not None
     assert advice in outcome.message
 

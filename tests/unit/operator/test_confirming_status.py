@@ -53,6 +53,21 @@ def test_the_best_are_those_of_the_leaderboard_in_whatever_order_they_came() -> 
     assert [(one.index, one.reward) for one in scores.best] == [(one.index, one.reward) for one in whole]
 
 
+def test_a_late_child_that_beats_the_means_is_best_though_many_rewards_are_higher() -> None:
+    """Thirty lucky children were confirmed; the late one is beyond the 25 best rewards, and better than each mean."""
+    lucky = [trial(i, reward=0.9, metrics={"accuracy": 0.9}, genotype=(i, 0)) for i in range(30)]
+    repeats = [
+        trial(30 + i, observation=None, confirm_of=i, reward=0.1, metrics={"accuracy": 0.1}, genotype=(i, 0))
+        for i in range(30)
+    ]
+    late = trial(60, ask=30, observation=30, reward=0.8, metrics={"accuracy": 0.8}, genotype=(30, 0))
+    scores = Scores("s", [*lucky, *repeats])
+    scores.take([late])
+    whole = leaderboard.top([*lucky, *repeats, late], 25, Objective())
+    assert [one.index for one in scores.best] == [one.index for one in whole]
+    assert scores.best[0].index == 60
+
+
 def test_confirmations_are_counted_apart_and_hold_slots() -> None:
     under_way = [repeat(3, 1), repeat(4, 0, Phase.RUNNING), repeat(5, 2, Phase.PENDING), repeat(6, 2, Phase.STOPPED)]
     scores = Scores("s", [*CHILDREN, *under_way])

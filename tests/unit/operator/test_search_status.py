@@ -125,7 +125,7 @@ def outcomes() -> list[Outcome]:
         ending(no_target, good, late),
         ending(no_target, bad, late),
         *(all_done(spec, tally) for tally in (good, bad)),
-        *(no_more_new(spec, t, exhausted=e, duplicates=9) for t in (good, bad) for e in (True, False)),
+        *(no_more_new(spec, t, Facts(), exhausted=e, duplicates=9) for t in (good, bad) for e in (True, False)),
     ]
     assert all(found)
     return [outcome for outcome in found if outcome is not None]
