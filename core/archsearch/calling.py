@@ -10,6 +10,9 @@ from archsearch.controller_contract import PolicyState, Proposal
 from archsearch.engine.ledger import Ledger
 from archsearch.engine.model import AskFor, Call, ControllerFact, Replay, Teach
 
+_SLOWEST = 3600.0
+"""Seconds that one proposal may take, as long as a replay: the model of a strategy may be fitted for it, on a busy
+machine. Its controller answers at shorter intervals that it is at work."""
 _REFUSALS = 5
 """Refusals in a row, with nothing but replays answered between them, after which the controller is given up."""
 
@@ -168,7 +171,7 @@ class Caller:
     async def _call(self, client: ControllerClient, call: Call, ledger: Ledger) -> None:
         if isinstance(call, AskFor):
             asked = time.monotonic()
-            proposal = await client.propose(call.index, call.version)
+            proposal = await _proposal(client, call)
             if self._proposed is not None:
                 self._proposed(time.monotonic() - asked)
             self.proposals[proposal.index] = proposal
@@ -194,7 +197,7 @@ class Caller:
 
     async def _refused(self, client: ControllerClient, refusal: ControllerRefused) -> None:
         self._refusals += 1
-        if refusal.status == 422 or self._refusals >= _REFUSALS:
+        if refusal.status == 422 or refusal.comes_later or self._refusals >= _REFUSALS:
             self._keeper.cannot_go_on(refusal)
             return
         try:
@@ -203,3 +206,14 @@ class Caller:
             self._learn(client, health.version, 0)
         except ControllerError as error:
             self._keeper.unusable(error)
+
+
+async def _proposal(client: ControllerClient, call: AskFor) -> Proposal:
+    """The answer to an ask, however slow: one that is not ready is asked for again, which finds it done."""
+    began = time.monotonic()
+    while True:
+        try:
+            return await client.propose(call.index, call.version)
+        except ControllerRefused as refusal:
+            if not refusal.comes_later or time.monotonic() - began > _SLOWEST:
+                raise

@@ -37,7 +37,8 @@ class ControllerRefused(ControllerError):  # noqa: N818 - it says what is the ma
     """The controller answered with a ``Problem``.
 
     ``status`` is the HTTP status: 409 means that the controller's state is not the ledger's (replay), 401 that the
-    token is wrong, 422 that no proposal can be given, 400 and 413 that the request itself is bad.
+    token is wrong, 422 that no proposal can be given, 503 that one is not ready yet, 400 and 413 that the request
+    itself is bad.
     """
 
     def __init__(self, reason: str, message: str, status: int) -> None:
@@ -45,6 +46,12 @@ class ControllerRefused(ControllerError):  # noqa: N818 - it says what is the ma
         self.reason = reason
         self.message = message
         self.status = status
+
+    @property
+    def comes_later(self) -> bool:
+        """Whether the controller is still at work on a proposal: the same request asked again finds it done."""
+        # 422 is how earlier controllers said it; a search keeps the image that it began with.
+        return self.reason == "DeadlineExceeded" and self.status in (422, 503)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,13 +11,14 @@ from aiohttp.test_utils import TestServer
 
 from archsearch.api import Choice, SearchSpace, Strategy
 from archsearch.calling import Caller
-from archsearch.controller.service import Service
+from archsearch.controller.service import Limits, Service
 from archsearch.controller.session import Session
 from archsearch.controller.strategies import make
 from archsearch.controller_client import ControllerClient, ControllerError, ControllerRefused
-from archsearch.controller_contract import Observation
+from archsearch.controller_contract import Observation, Proposal
 from archsearch.engine.ledger import Ledger
 from archsearch.engine.model import AskFor, ControllerFact, Replay, Teach
+from archsearch.local.controller import Controller
 from archsearch.space import build
 
 TOKEN = "s3cret"
@@ -135,3 +137,81 @@ async def test_refusals_with_nothing_but_replays_between_them_end_in_giving_up(d
         desk.caller.submit((Replay(),), NOTHING)
         await desk.done()
     assert any(told.startswith("cannot go on") for told in desk.keeper.heard)
+
+
+class Deliberate(Session):
+    """A session of a strategy whose first proposal waits for ``opened``, as a long fit does."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda: make(Strategy(), SPACE, 2), SPACE)
+        self.opened, self.proposed = threading.Event(), 0
+
+    def propose(self, index: int, version: int | None = None) -> Proposal:
+        assert self.opened.wait(60)
+        self.proposed += 1
+        return super().propose(index, version)
+
+
+class Insistent(ControllerClient):
+    """Opens the session once it has been told a third time that the proposal is not ready."""
+
+    def __init__(self, url: str, opened: threading.Event) -> None:
+        super().__init__(url, TOKEN)
+        self._opened, self.told = opened, 0
+
+    async def propose(self, index: int, version: int | None = None) -> Proposal:
+        try:
+            return await super().propose(index, version)
+        except ControllerRefused as refusal:
+            self.told += refusal.status == 503 and refusal.comes_later
+            if self.told == 3:
+                self._opened.set()
+            raise
+
+
+def of_a_stand_in(_: Path, wake: Callable[[], None]) -> Caller:
+    return Caller(Keeper(), wake, None)
+
+
+def of_the_laptop(folder: Path, wake: Callable[[], None]) -> Caller:
+    return Controller(folder / "c.json", folder / "c.log", wake, None).caller
+
+
+@pytest.mark.parametrize("caller_of", [of_a_stand_in, of_the_laptop])
+async def test_a_proposal_that_takes_long_is_asked_for_until_it_is_done(
+    tmp_path: Path, caller_of: Callable[[Path, Callable[[], None]], Caller]
+) -> None:
+    session, woken = Deliberate(), asyncio.Event()
+    service = Service(session, TOKEN, Limits(propose_seconds=0.05))
+    async with TestServer(service.application()) as running:
+        caller = caller_of(tmp_path, woken.set)
+        async with Insistent(str(running.make_url("")), session.opened) as client:
+            await caller.connect(client)
+            caller.submit((AskFor(0, 0), AskFor(1, 0)), NOTHING)
+            async with asyncio.timeout(20):
+                while caller.busy:
+                    woken.clear()
+                    await woken.wait()
+            assert client.told >= 3
+            assert sorted(caller.proposals) == [0, 1]
+            assert caller.fact == ControllerFact(0, 2)
+            assert (await client.policy()).asked == 2
+
+
+async def test_one_that_is_never_ready_is_given_up_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("archsearch.calling._SLOWEST", 0.1)
+    session, keeper, woken = Deliberate(), Keeper(), asyncio.Event()
+    service = Service(session, TOKEN, Limits(propose_seconds=0.05))
+    async with (
+        TestServer(service.application()) as running,
+        ControllerClient(str(running.make_url("")), TOKEN) as client,
+    ):
+        caller = Caller(keeper, woken.set, None)
+        await caller.connect(client)
+        caller.submit((AskFor(0, None),), NOTHING)
+        async with asyncio.timeout(20):
+            while caller.busy:
+                woken.clear()
+                await woken.wait()
+        session.opened.set()
+    assert keeper.heard == ["cannot go on: DeadlineExceeded"]

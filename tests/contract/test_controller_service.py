@@ -220,7 +220,7 @@ async def test_health_answers_and_a_proposal_meets_its_deadline_while_a_replay_r
         assert (await client.health()).asked == 0
         with pytest.raises(ControllerRefused, match=r"no answer within 0\.05 s") as caught:
             await client.propose(0)
-        assert (caught.value.status, caught.value.reason) == (422, "DeadlineExceeded")
+        assert (caught.value.status, caught.value.reason) == (503, "DeadlineExceeded")
         session.opened.set()
         await replay
         # The proposal that was given up while it waited in the queue was never made.

@@ -82,7 +82,7 @@ class Service:
             body = _parse(ProposeRequest, data)
             return self._session.propose(body.index, body.version)
 
-        return _answer(await self._run(work, self._limits.propose_seconds, 422))
+        return _answer(await self._run(work, self._limits.propose_seconds, 503))
 
     async def _observe(self, request: web.Request) -> web.Response:
         data = await _read(request, self._limits.observe_bytes)
@@ -108,7 +108,7 @@ class Service:
         """Do ``work`` in the worker thread.
 
         After the deadline the caller is answered; work that has begun goes on to its end, so that the state stays a
-        fold over whole entries, and the same request asked again finds it done.
+        fold over whole entries, and the same request asked again finds it done (callers of propose do so on a 503).
         """
         future = self._worker.submit(work)
         try:
