@@ -11,16 +11,17 @@ GET      /v1/policy          none                  ``PolicyState``
 =======  ==================  ====================  ===================
 
 All but /healthz need ``Authorization: Bearer <token>``. An error is ``Problem`` with status 400 (bad body), 401, 409
-(the request does not fit the controller's state: replay), 413, 422 (a proposal cannot be given) or 500.
+(the request does not fit the controller's state: replay), 413, 422 (a proposal cannot be given), 500, or 503 with
+reason ``DeadlineExceeded`` (a proposal is not ready yet: the controller works on, ask again).
 
 A strategy's state is a fold over the log of asks and tells in the ledger's order, and nothing else. Asks happen in the
 order of their indices; ask i comes after exactly ``policyVersion`` tells. ``propose`` is idempotent by index,
 ``observe`` by observation number; ``replay`` starts from nothing.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from archsearch.api.base import Model
 
@@ -55,6 +56,18 @@ class Observation(Model):
     """The genotype that was evaluated."""
     reward: float | None = None
     """Its reward; None: the trial failed."""
+    excused: bool = False
+    """The child failed by no fault of its own (lost too often, or by a fault that every child shares): nothing is known
+    of its network. Only where there is no reward."""
+
+    @model_serializer(mode="wrap")
+    def _as_ever(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Left out where it says nothing: a search goes on with the controller image that it began with, which may be
+        of a release that does not know the field."""
+        written: dict[str, Any] = write(self)
+        if not self.excused:
+            written.pop("excused", None)
+        return written
 
 
 class ObserveRequest(Model):

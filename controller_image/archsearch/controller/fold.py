@@ -105,7 +105,7 @@ class Fold:
 
 
 def _same(observation: Observation, taught: Observation) -> None:
-    for field in ("index", "reward", "genotype"):
+    for field in ("index", "reward", "excused", "genotype"):
         now, before = getattr(observation, field), getattr(taught, field)
         if now != before:
             raise Refused(

@@ -105,8 +105,8 @@ class Failure(Model):
     """What a failed child teaches."""
 
     reward: float | None = Field(default=None, ge=-1e18, le=1e18, json_schema_extra=unit("as the reward"))
-    """Reward that is taught for a child that failed by itself; left out: nothing is. It should be as bad as the worst
-    child, or worse."""
+    """Reward that is taught for a child that failed by itself; left out: none is (``modelBased`` then ranks the
+    child behind all others, the other strategies learn nothing). It should be as bad as the worst child, or worse."""
 
 
 class Objective(Model):

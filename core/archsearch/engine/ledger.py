@@ -8,7 +8,7 @@ from archsearch.api import Objective
 from archsearch.controller_contract import Ask, Observation, Tell
 from archsearch.engine.model import Phase, Trial
 from archsearch.engine.networks import Canonical, Networks
-from archsearch.engine.rewards import sought, taught_of, within_limits
+from archsearch.engine.rewards import excused, sought, taught_of, within_limits
 from archsearch.space.base import Genotype
 
 
@@ -239,8 +239,13 @@ class Ledger:
         trial = self._trials[self._observed[number]]
         # Whose fault a failure was is known of the child that was trained, not of those that took its result over.
         trained = trial if trial.reuse_of is None else self._trials[trial.reuse_of]
-        reward = taught_of(self._objective, trained)
-        return Observation(number=number, index=trial.place, genotype=trial.genotype, reward=reward)
+        return Observation(
+            number=number,
+            index=trial.place,
+            genotype=trial.genotype,
+            reward=taught_of(self._objective, trained),
+            excused=excused(trained),
+        )
 
     def log(self, *, complete: bool = False) -> tuple[Ask | Tell, ...]:
         """Asks and tells in the order in which the controller met them; confirmations are none of its business.

@@ -114,8 +114,12 @@ def taught_of(objective: Objective, trial: Trial) -> float | None:
     """
     if trial.phase is not Phase.FAILED:
         return trial.reward
-    by_itself = trial.reason != LOST_TOO_OFTEN and not trial.shared_fault
-    return objective.failure.reward if by_itself else None
+    return None if excused(trial) else objective.failure.reward
+
+
+def excused(trial: Trial) -> bool:
+    """Whether a child failed by no fault of its own: lost too often, or as every child would."""
+    return trial.phase is Phase.FAILED and (trial.reason == LOST_TOO_OFTEN or trial.shared_fault)
 
 
 def reached(objective: Objective, value: float) -> bool:

@@ -43,6 +43,10 @@ def tell(strategy: ModelBased, index: int, genotype: Genotype, reward: float | N
     strategy.observe(Observation(number=index, index=index, genotype=genotype, reward=reward))
 
 
+def excuse(strategy: ModelBased, index: int, genotype: Genotype) -> None:
+    strategy.observe(Observation(number=index, index=index, genotype=genotype, excused=True))
+
+
 def additive(genotype: Genotype) -> float:
     return sum(math.sin(3 * place + 2 * token) for place, token in enumerate(genotype))
 
@@ -103,6 +107,35 @@ def test_it_keeps_away_from_where_children_fail() -> None:
     failed = [reward(genotype) is None for genotype in asked]
     assert sum(failed[:10]) >= 6
     assert sum(failed[30:]) <= 15  # of uniform children 24 fail
+
+
+def test_children_that_are_excused_teach_nothing_and_leave_as_many_balanced_ones_to_come() -> None:
+    space = choices((4,) * 6)
+    strategy, counted = strategy_of(space), 16
+    asked = []
+    for index in range(counted):
+        asked.append(strategy.propose(index).genotype)
+        strategy.adopt(index, asked[-1])
+        excuse(strategy, index, asked[-1])
+    for index in range(counted, counted + 50):
+        asked.append(strategy.propose(index).genotype)
+        strategy.adopt(index, asked[-1])
+        tell(strategy, index, asked[-1], additive(asked[-1]))
+    assert len(set(asked)) == len(asked)
+    for place in range(6):  # rows 16 to 25 of the balanced design
+        assert max(Counter(genotype[place] for genotype in asked[16:26]).values()) <= 4
+    best = sum(max(math.sin(3 * place + 2 * token) for token in range(4)) for place in range(6))
+    assert max(map(additive, asked[16:])) > best - 0.3
+
+
+def test_a_late_excused_child_changes_nothing_but_that_it_is_not_pending() -> None:
+    space = choices((4,) * 5)
+    strategy = strategy_of(space)
+    asked = search(strategy, additive, 30)
+    before = strategy.hash()
+    excuse(strategy, 29, asked[29])
+    assert strategy.hash() != before
+    assert strategy.propose(30).genotype not in asked
 
 
 def test_where_every_child_fails_it_goes_on_asking_for_new_ones() -> None:

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archsearch.api import Objective
+from archsearch.controller_contract import Observation
 from archsearch.engine.ledger import Ledger
 from archsearch.engine.model import Phase, Trial
-from archsearch.engine.rewards import reward_of, sought, taught_of, within_limits
+from archsearch.engine.rewards import excused, reward_of, sought, taught_of, within_limits
 from archsearch.report import ReportProblem
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -188,3 +189,25 @@ def test_a_child_that_took_a_failure_over_teaches_as_the_one_that_failed(
     ledger = Ledger([root, heir], objective=objective(failure={"reward": -1.0}))
     assert [tell.reward for tell in ledger.tells(0, 2)] == [taught, taught]
     assert [tell.reward for tell in Ledger([root, heir]).tells(0, 2)] == [None, None]
+    assert [tell.excused for tell in Ledger([root, heir]).tells(0, 2)] == [shared, shared]
+
+
+@pytest.mark.parametrize(
+    ("trial", "nothing_known"),
+    [
+        (failed(), False),
+        (failed(reason="LostTooOften"), True),
+        (failed(reason="DataMissing", shared_fault=True), True),
+        (failed(phase=Phase.SUCCEEDED, reward=0.25, reason=None), False),
+    ],
+)
+def test_a_child_that_failed_by_no_fault_of_its_own_is_excused(trial: Trial, nothing_known: bool) -> None:
+    assert excused(trial) is nothing_known
+
+
+def test_an_observation_says_that_it_is_excused_only_where_it_is() -> None:
+    plain = Observation(number=0, index=0, genotype=(1,), reward=1.0)
+    assert "excused" not in plain.model_dump_json()
+    lost = Observation(number=0, index=0, genotype=(1,), excused=True)
+    for observation in (plain, lost):
+        assert Observation.model_validate_json(observation.model_dump_json()) == observation

@@ -40,7 +40,8 @@ class Slopes:
     features of signs multiply by a sign, its waves by a number of the complex unit circle.
     """
 
-    def __init__(self, layout: Layout, stage: Stage, function: Function) -> None:
+    def __init__(self, layout: Layout, stage: Stage, function: Function, precise: bool = True) -> None:
+        """``precise``: in float64; otherwise in float32, at half the memory."""
         posterior = function.posterior
         self._function, self._layout, self._stage = function, layout, stage
         self._hyper, data = posterior.hyper, posterior.points
@@ -50,41 +51,52 @@ class Slopes:
         self.tokens: Tokens = np.array(padded, dtype=np.int64).reshape(len(stage.legal), widest)
         """[decisions, widest] legal tokens, the first once more where there are fewer."""
         self._columns = torch.from_numpy(self.tokens + self._starts[:, None])
-        self._product = torch.exp(data.chosen * self._hyper.relevance[posterior.owner]).T.contiguous()
-        self._bag = torch.exp(2 * self._hyper.spread * layout.bags @ data.counts.T)
-        self._products, self._shares = self._by_decision(self._product), self._by_decision(self._bag)
+        self._real, self._complex = (torch.float64, torch.complex128) if precise else (torch.float32, torch.complex64)
+        self._decisions = torch.arange(len(stage.legal))
+        self._option = torch.zeros(layout.columns, dtype=torch.int64)
+        self._option[self._columns] = torch.arange(widest)  # a token that fills up has two places, both of its column
+        raised = (data.chosen * self._hyper.relevance[posterior.owner]).exp_()
+        self._products = self._by_decision(raised.to(self._real).T)
+        if self._hyper.bag > 0:
+            shares = torch.exp(2 * self._hyper.spread * layout.bags @ data.counts.T)
+            self._shares = self._by_decision(shares.to(self._real))
         if function.path is not None:
-            self._signs = 1 - 2 * function.path.negative
+            self._flips = self._by_decision(function.path.negative).to(self._real).mul_(-2).add_(1)
+            if self._hyper.bag == 0:
+                return
             angles = layout.bags @ function.path.frequencies
-            self._turns = torch.polar(torch.ones_like(angles), angles)
-            self._flips, self._spins = self._by_decision(self._signs), self._by_decision(self._turns)
+            self._spins = self._by_decision(torch.polar(torch.ones_like(angles), angles).to(self._complex))
 
     def around(self, tokens: Tokens) -> Tensor:
         """[n, decisions, widest] values of ``tokens`` [n, decisions] with each decision answered by each option."""
         points = self._layout.encode_tokens(tokens, self._stage)
         now = torch.from_numpy(tokens + self._starts)
         product = product_term(self._hyper, self._function.posterior.owner, points, self._function.posterior.points)
-        values = self._each(self._weighted(product)[:, None] / self._product[now], self._products)
+        weighted = self._weighted(product).to(self._real)
+        values = self._each(weighted[:, None] / self._of(now, self._products), self._products)
         if self._hyper.bag > 0:
             values += self._bags(points, now)
         path = self._function.path
         if path is not None:
-            features = path.signs(points) * path.product_weights
-            values += self._each(features[:, None] * self._signs[now], self._flips)
-            waves = path.waves(points.counts) * path.bag_weights
-            values += self._each(waves[:, None] * self._turns[now].conj(), self._spins).real
+            features = (path.signs(points) * path.product_weights).to(self._real)
+            values += self._each(features[:, None] * self._of(now, self._flips), self._flips)
+            if self._hyper.bag == 0:
+                return values
+            waves = (path.waves(points.counts) * path.bag_weights).to(self._complex)
+            values += self._each(waves[:, None] * self._of(now, self._spins).conj(), self._spins).real
         return values
 
     def _bags(self, points: Points, now: Tensor) -> Tensor:
         apart = bag_distance(points, self._function.posterior.points)
         bag = self._weighted(torch.exp(-self._hyper.spread * apart) * self._hyper.bag)
         own = self._layout.bags[now]
-        rest = points.counts[:, None] - own
-        less = torch.exp(-self._hyper.spread * ((2 * rest + own) * own).sum(2))
+        others = points.counts[:, None] - own
+        less = torch.exp(-self._hyper.spread * ((2 * others + own) * own).sum(2))
         options = self._layout.bags[self._columns]
-        inner = torch.einsum("ndg,dkg->ndk", rest, options)
+        inner = torch.einsum("ndg,dkg->ndk", others, options)
         more = torch.exp(-self._hyper.spread * (2 * inner + (options**2).sum(2)))
-        return self._each(bag[:, None] / (self._bag[now] * less[:, :, None]), self._shares) * more
+        rest = bag[:, None] / (self._of(now, self._shares) * less[:, :, None])
+        return self._each(rest.to(self._real), self._shares) * more
 
     def _weighted(self, cross: Tensor) -> Tensor:
         return cross * self._function.weights
@@ -92,6 +104,10 @@ class Slopes:
     def _by_decision(self, factors: Tensor) -> Tensor:
         """[decisions, terms, widest] from [columns, terms]."""
         return factors[self._columns].transpose(1, 2).contiguous()
+
+    def _of(self, now: Tensor, factors: Tensor) -> Tensor:
+        """[n, decisions, terms] those of the columns ``now`` [n, decisions]."""
+        return factors[self._decisions, :, self._option[now]]
 
     def _each(self, rest: Tensor, factors: Tensor) -> Tensor:
         """[n, decisions, widest] sums of ``rest`` [n, decisions, terms] times the factors of each option."""

@@ -14,6 +14,8 @@ from archsearch.space.base import Decision, Genotype, Space, walk
 
 Options = NDArray[np.int64]
 
+_BAGGED = 1 << 20
+"""Largest table of columns and bags: 8 MiB."""
 _FAR = 2**62
 """A child of the last stage."""
 
@@ -71,6 +73,8 @@ class Layout:
         self._offsets = starts[:-1].astype(np.int64)
         self.places = {name: place for place, name in enumerate(self.names)}
         """Which decision of the space each is."""
+        self.kinds = tuple(decision.kind for decision in met.values())
+        """The kind of each decision."""
         self.owner = np.repeat(np.arange(len(self.names)), self.widths)
         """[columns] the decision that each column belongs to."""
         self.bags = torch.from_numpy(self._bagged(list(met.values())))
@@ -83,6 +87,10 @@ class Layout:
             child = self._space.sample(lambda options: 0, stage)
             self._stages[stage] = Stage(tuple(walk(self._space, child, stage)))
         return self._stages[stage]
+
+    def network(self, genotype: Genotype) -> Genotype:
+        """The canonical form of a child."""
+        return self._space.canonical(genotype)
 
     def row(self, genotype: Genotype, stage: int) -> Options:
         """[decisions of the space] the option that answers each, from 1; 0 where it is absent."""
@@ -107,6 +115,17 @@ class Layout:
         np.put_along_axis(chosen, options + self._offsets, 1.0, axis=1)
         return Points(torch.from_numpy(chosen), torch.from_numpy(chosen) @ self.bags)
 
+    def _largest(self, groups: list[list[Decision]]) -> list[list[Decision]]:
+        """Those of the most decisions, as many as memory is set aside for."""
+        taken: list[list[Decision]] = []
+        room = _BAGGED // self.columns
+        for group in sorted(groups, key=len, reverse=True):
+            room -= len(group[0].options) + 1
+            if room < 0:
+                break
+            taken.append(group)
+        return taken
+
     def _bagged(self, decisions: Sequence[Decision]) -> np.ndarray:
         """[columns, bags] the weight of each column in each count: decisions of one kind share the counts of their
         options (and of being absent); those whose kind is theirs alone share them where their options are equal."""
@@ -116,6 +135,8 @@ class Layout:
             options = tuple((type(option), option) for option in decision.options)
             groups.setdefault(decision.kind if kinds[decision.kind] > 1 else options, []).append(decision)
         shared = [group for group in groups.values() if len(group) > 1 and len(group[0].options) > 1]
+        if sum(len(group[0].options) + 1 for group in shared) * self.columns > _BAGGED:
+            shared = self._largest(shared)
         columns: list[np.ndarray] = []
         for group in shared:
             width = len(group[0].options)

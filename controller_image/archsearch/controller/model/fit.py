@@ -1,6 +1,6 @@
 """Parameters of the kernel from data: the most probable ones, by BFGS on the marginal likelihood and a prior."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ JITTER = 1e-6
 """Added to the noise, so that a covariance can be factored."""
 
 Vector = NDArray[np.float64]
+Groups = NDArray[np.int64]
 Density = Callable[[Vector], tuple[float, Vector]]
 
 _SHARED = 5
@@ -25,6 +26,10 @@ _TOTAL = 1.8
 """A priori, the relevances add up to this: two children that differ everywhere have covariance s exp(-1.8)."""
 _DEVIATIONS = (1.0, 1.0, 1.0, 1.0, 1.0)
 _OWN_DEVIATION = 0.7
+_OWN = 96
+"""Most decisions of which each has a relevance of its own; of more, neighbours of one kind share theirs."""
+_GROUPS = 48
+"""Relevances that are shared by more decisions."""
 _STEPS = 25
 _HALVINGS = 6
 
@@ -38,13 +43,30 @@ class Data:
     """[n]"""
     owner: Tensor
     """[columns] the decision of each column."""
+    groups: Groups | None = None
+    """[decisions] whose relevance each has, from 0; None: its own."""
+
+
+def groups_of(kinds: Sequence[str]) -> Groups | None:
+    """Which decisions share a relevance, from the kind of each; None: none do.
+
+    Those of one kind, in their order, are put behind those of another and all cut into as many equal parts as there are
+    relevances: a fit's parameters, and so its cost, are bounded however many decisions there are.
+    """
+    if len(kinds) <= _OWN:
+        return None
+    numbers = {kind: number for number, kind in enumerate(dict.fromkeys(kinds))}
+    order = np.argsort([numbers[kind] for kind in kinds], kind="stable")
+    groups = np.empty(len(kinds), dtype=np.int64)
+    groups[order] = np.arange(len(kinds)) * _GROUPS // len(kinds)
+    return groups
 
 
 def most_probable(data: Data) -> Hyper:
     """The parameters of the largest posterior density; a pure function of ``data``."""
     prior = _Prior(data)
     found = _minimise(density_of(data), prior.mean, prior.deviation * prior.free)
-    return hyper(found, prior.bagged)
+    return prior.hyper(found)
 
 
 def density_of(data: Data) -> Density:
@@ -54,30 +76,67 @@ def density_of(data: Data) -> Density:
     return lambda theta: _density(theta, data, prior)
 
 
-def hyper(theta: Vector, bagged: bool) -> Hyper:
-    """Parameters from their logarithms."""
-    first = np.exp(theta[:_SHARED])
-    relevance = torch.from_numpy(np.exp(theta[_SHARED - 1] + theta[_SHARED:]))
-    return Hyper(float(first[0]), float(first[1]) if bagged else 0.0, float(first[2]), relevance, float(first[3]))
-
-
 class _Prior:
-    """Independent normals over the logarithms."""
+    """Independent normals over the logarithms; and the first term, which differs in how relevances are shared."""
 
     def __init__(self, data: Data) -> None:
         decisions = int(data.owner.max()) + 1 if len(data.owner) else 0
         self.bagged = data.points.counts.shape[1] > 0
         total = np.log(_TOTAL / max(decisions, 1))
-        self.mean = np.concatenate([_MEANS, [total], np.zeros(decisions)])
-        self.deviation = np.concatenate([_DEVIATIONS, np.full(decisions, _OWN_DEVIATION)])
+        self.groups = data.groups
+        relevances = decisions if self.groups is None else _GROUPS
+        self.mean = np.concatenate([_MEANS, [total], np.zeros(relevances)])
+        self.deviation = np.concatenate([_DEVIATIONS, np.full(relevances, _OWN_DEVIATION)])
         self.free = np.ones(len(self.mean))
         if not self.bagged:
             self.free[[1, 3]] = 0.0
+        self._data = data
+        self._differ = None if self.groups is None else _differing(data, self.groups)
+
+    def hyper(self, theta: Vector) -> Hyper:
+        """Parameters from their logarithms."""
+        first = np.exp(theta[:_SHARED])
+        own = theta[_SHARED:] if self.groups is None else theta[_SHARED:][self.groups]
+        relevance = torch.from_numpy(np.exp(theta[_SHARED - 1] + own))
+        bag = float(first[1]) if self.bagged else 0.0
+        return Hyper(float(first[0]), bag, float(first[2]), relevance, float(first[3]))
+
+    def product(self, now: Hyper, theta: Vector) -> Tensor:
+        """[n, n] the first term of the covariance of the data."""
+        if self._differ is None:
+            return product_term(now, self._data.owner, self._data.points, self._data.points)
+        shared = torch.from_numpy(np.exp(theta[_SHARED - 1] + theta[_SHARED:]))
+        total = len(self._data.points)
+        return (-(shared @ self._differ)).exp_().mul_(now.product).reshape(total, total)
+
+    def turned(self, now: Hyper, theta: Vector, inner: Tensor, whole: float) -> Vector:
+        """[relevances] what the logarithm of each does to the sum of ``inner`` [n, n], a multiple of the first term
+        whose sum is ``whole``."""
+        if self._differ is not None:
+            shared = np.exp(theta[_SHARED - 1] + theta[_SHARED:])
+            grouped: Vector = -shared * (self._differ @ inner.reshape(-1)).numpy()
+            return grouped
+        chosen, owner = self._data.points.chosen, self._data.owner.numpy()
+        same = ((inner @ chosen) * chosen).sum(0).numpy()
+        differ = whole - np.bincount(owner, weights=same, minlength=len(theta) - _SHARED)
+        own: Vector = -now.relevance.numpy() * differ
+        return own
+
+
+def _differing(data: Data, groups: Groups) -> Tensor:
+    """[groups, n * n] in how many decisions of each group two children differ."""
+    of_column = torch.from_numpy(groups)[data.owner]
+    sizes = np.bincount(groups, minlength=_GROUPS)
+    differ = torch.empty((_GROUPS, len(data.points) ** 2), dtype=torch.float64)
+    for group, size in enumerate(sizes.tolist()):
+        chosen = data.points.chosen[:, of_column == group]
+        differ[group] = size - (chosen @ chosen.T).reshape(-1)
+    return differ
 
 
 def _density(theta: Vector, data: Data, prior: _Prior) -> tuple[float, Vector]:
-    now = hyper(theta, prior.bagged)
-    product = product_term(now, data.owner, data.points, data.points)
+    now = prior.hyper(theta)
+    product = prior.product(now, theta)
     distance = bag_distance(data.points, data.points) if prior.bagged else None
     bag = None if distance is None else now.bag * torch.exp(-now.spread * distance)
     total = product if bag is None else product + bag
@@ -94,9 +153,7 @@ def _density(theta: Vector, data: Data, prior: _Prior) -> tuple[float, Vector]:
     whole = float(inner.sum())
     gradient[0] = 0.5 * whole
     gradient[2] = 0.5 * now.noise * float(slope.diagonal().sum())
-    same = ((inner @ data.points.chosen) * data.points.chosen).sum(0).numpy()
-    differ = whole - np.bincount(data.owner.numpy(), weights=same, minlength=len(theta) - _SHARED)
-    gradient[_SHARED:] = -0.5 * now.relevance.numpy() * differ
+    gradient[_SHARED:] = 0.5 * prior.turned(now, theta, inner, whole)
     gradient[_SHARED - 1] = gradient[_SHARED:].sum()
     if bag is not None and distance is not None:
         outer = slope * bag

@@ -11,6 +11,7 @@ from archsearch.controller.model.climb import Tokens
 from archsearch.controller.model.features import Layout, Points, Stage
 from archsearch.controller.model.kernel import Hyper, covariance
 from archsearch.controller.model.paths import Path, bag_draw, grid_draw
+from archsearch.space.base import Genotype
 
 LARGEST = 20_000
 """Stages of at most so many children are scored as a whole."""
@@ -35,11 +36,18 @@ class Grid:
 
     def __init__(self, layout: Layout, stage: Stage) -> None:
         self._layout, self._stage = layout, stage
+        self._networks: dict[int, Genotype] = {}
         self.tokens: Tokens = np.array(list(itertools.product(*stage.legal)), dtype=np.int64)
         self.points: Points = layout.encode_tokens(self.tokens, stage)
         distinct, place = np.unique(self.points.counts.numpy(), axis=0, return_inverse=True)
         self._counts, self._count_of = torch.from_numpy(distinct), torch.from_numpy(place.reshape(-1))
         self._place = self._places()
+
+    def network(self, row: int, genotype: Genotype) -> Genotype:
+        """Canonical form of child number ``row``, which is ``genotype``; derived once."""
+        if row not in self._networks:
+            self._networks[row] = self._layout.network(genotype)
+        return self._networks[row]
 
     def value(self, aim: Aim, cross: Tensor) -> Tensor:
         """[children] how promising each is; ``cross``: [data, children] covariances."""

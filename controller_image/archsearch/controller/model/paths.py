@@ -25,7 +25,7 @@ class Path:
     """
 
     negative: Tensor
-    """[columns, SIGNS] 1 where the option's sign is minus."""
+    """[columns, SIGNS] 1 where the option's sign is minus; float32, in which sums of them are exact."""
     product_weights: Tensor
     frequencies: Tensor
     """[bags, WAVES]"""
@@ -36,9 +36,12 @@ class Path:
     def draw(cls, hyper: Hyper, layout: Layout, bags: int, stream: np.random.Generator) -> "Path":
         """A function of variance ``hyper.variance``."""
         picked = stream.random((len(layout.names), SIGNS)) < 1 - np.exp(-hyper.relevance.numpy())[:, None]
-        negative = (stream.random((layout.columns, SIGNS)) < 0.5) & picked[layout.owner]
+        negative = np.empty((layout.columns, SIGNS), dtype=np.float32)
+        for first in range(0, layout.columns, 512):  # in parts, for wide spaces: what is drawn is the same
+            owners = layout.owner[first : first + 512]
+            negative[first : first + 512] = (stream.random((len(owners), SIGNS)) < 0.5) & picked[owners]
         return cls(
-            torch.from_numpy(negative.astype(np.float64)),
+            torch.from_numpy(negative),
             torch.from_numpy(stream.standard_normal(SIGNS) * (hyper.product / SIGNS) ** 0.5),
             torch.from_numpy(stream.standard_normal((bags, WAVES)) * (2 * hyper.spread) ** 0.5),
             torch.from_numpy(stream.uniform(0, 2 * np.pi, WAVES)),
@@ -52,7 +55,7 @@ class Path:
 
     def signs(self, points: Points) -> Tensor:
         """[n, SIGNS] features of the product term: 1 or -1."""
-        features: Tensor = 1 - 2 * torch.remainder(points.chosen @ self.negative, 2)
+        features: Tensor = 1 - 2 * torch.remainder(points.chosen.float() @ self.negative, 2).double()
         return features
 
     def waves(self, counts: Tensor) -> Tensor:

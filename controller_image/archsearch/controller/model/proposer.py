@@ -10,7 +10,7 @@ from torch import Tensor
 from archsearch.controller.model.acquisition import Aim
 from archsearch.controller.model.climb import Tokens
 from archsearch.controller.model.features import Layout, Options, Points
-from archsearch.controller.model.fit import Data, most_probable
+from archsearch.controller.model.fit import Data, groups_of, most_probable
 from archsearch.controller.model.gp import Posterior
 from archsearch.controller.model.grid import Grid, Rows, is_small
 from archsearch.controller.model.kernel import Hyper
@@ -40,6 +40,15 @@ class Pending:
 
 
 @dataclass(frozen=True)
+class Child:
+    """A child that may be asked for."""
+
+    genotype: Genotype
+    network: Genotype
+    """Its canonical form."""
+
+
+@dataclass(frozen=True)
 class _Epoch:
     """The model between two fits: a pure function of the first ``tells`` tells."""
 
@@ -57,12 +66,13 @@ class Proposer:
     def __init__(self, space: Space, layout: Layout, memory: Memory) -> None:
         self._space, self._layout, self._memory = space, layout, memory
         self._owner = torch.from_numpy(layout.owner)
+        self._groups = groups_of(layout.kinds)
         self._encoded: dict[int, Options] = {}
         self._epoch: _Epoch | None = None
         self._grids: dict[int, Grid | None] = {}
         self._rows: dict[int, Rows] = {}
 
-    def ranked(self, stage: int, pending: Sequence[Pending], stream: np.random.Generator) -> Iterator[Genotype]:
+    def ranked(self, stage: int, pending: Sequence[Pending], stream: np.random.Generator) -> Iterator[Child]:
         """Children of ``stage``, best first, some of them known."""
         now = self._fitted()
         marks = scores(self._memory.rewards(len(self._memory.tells)))
@@ -82,7 +92,12 @@ class Proposer:
                 self._layout, self._layout.stage(stage), aim, self._elites(stage, marks, stream)
             )
         for row in torch.argsort(values, descending=True, stable=True).tolist():
-            yield tuple(tokens[row].tolist())
+            genotype = tuple(tokens[row].tolist())
+            yield Child(genotype, self._layout.network(genotype) if grid is None else grid.network(row, genotype))
+
+    def sees_all(self, stage: int) -> bool:
+        """Whether :meth:`ranked` gives every child of ``stage``."""
+        return self._grid(stage) is not None
 
     def _fitted(self) -> _Epoch:
         tells = epoch(len(self._memory.tells))
@@ -90,7 +105,7 @@ class Proposer:
             rewards = self._memory.rewards(tells)
             marks = scores(rewards)
             taught = chosen(rewards, FITS).tolist()
-            data = Data(self._encode(taught), torch.from_numpy(marks[taught]), self._owner)
+            data = Data(self._encode(taught), torch.from_numpy(marks[taught]), self._owner, self._groups)
             seen = tuple(chosen(rewards, SEES).tolist())
             self._epoch = _Epoch(tells, seen, len(rewards), most_probable(data))
             self._rows = {}

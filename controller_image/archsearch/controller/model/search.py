@@ -14,6 +14,15 @@ _MUTANTS = 128
 _EDITS = 3
 _CLIMBERS = 4
 _STEPS = 48
+_DENSE = 1 << 22
+"""Numbers in the features of all neighbours of a child (32 MiB), beyond which a stage is wide: fewer climb, and only
+the highest neighbours are looked at."""
+_FEW = 2
+"""Climbers of a wide stage."""
+_SHORT = 24
+"""Steps of each of them."""
+_HIGHEST = 256
+"""Neighbours that are looked at in a wide stage."""
 
 
 def drawn(stage: Stage, number: int, stream: np.random.Generator) -> Tokens:
@@ -53,12 +62,27 @@ def neighbours(stage: Stage, child: np.ndarray) -> Tokens:
     return children
 
 
+def highest(slopes: Slopes, stage: Stage, child: np.ndarray) -> Tokens:
+    """[_HIGHEST, decisions] of the children one edit away, those at which the function of ``slopes`` is highest."""
+    values = slopes.around(child[None, :])[0].numpy()
+    others = slopes.tokens != child[:, None]
+    for place, tokens in enumerate(stage.legal):
+        others[place, len(tokens) :] = False
+    values[~others] = -np.inf
+    best = np.argsort(-values, axis=None, kind="stable")[: min(_HIGHEST, int(others.sum()))]
+    places, options = np.divmod(best, values.shape[1])
+    children = np.tile(child, (len(best), 1))
+    children[np.arange(len(best)), places] = slopes.tokens[places, options]
+    return children
+
+
 def candidates(layout: Layout, stage: Stage, aim: Aim, elites: Tokens) -> tuple[Tokens, Tensor]:
     """Children and how promising each is: elites, their mutants and uniform ones; from the best of them, what climbing
     reaches, and the neighbours of the highest.
 
     What is climbed is the draw of Thompson sampling, or the mean where children are chosen by expected improvement.
     """
+    wide = sum(len(legal) - 1 for legal in stage.legal) * layout.columns > _DENSE
     function = Function(aim.posterior, aim.posterior.weights)
     if aim.thompson:
         points = aim.posterior.points
@@ -74,8 +98,10 @@ def candidates(layout: Layout, stage: Stage, aim: Aim, elites: Tokens) -> tuple[
         pool += [elites, mutants(stage, elites, _MUTANTS, aim.stream)]
     tokens = np.unique(np.concatenate(pool), axis=0)
     values = value(tokens)
-    starts = tokens[torch.topk(values, min(_CLIMBERS, len(values))).indices.numpy()]
-    reached = climb(Slopes(layout, stage, function), starts, _STEPS)
+    starts = tokens[torch.topk(values, min(_FEW if wide else _CLIMBERS, len(values))).indices.numpy()]
+    slopes = Slopes(layout, stage, function, precise=not wide)
+    reached = climb(slopes, starts, _SHORT if wide else _STEPS)
     heights = value(reached)
-    around = neighbours(stage, reached[int(heights.argmax())])
+    top = reached[int(heights.argmax())]
+    around = highest(slopes, stage, top) if wide else neighbours(stage, top)
     return np.concatenate([tokens, reached, around]), torch.cat([values, heights, value(around)])

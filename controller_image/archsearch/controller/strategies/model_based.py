@@ -2,7 +2,6 @@
 
 import hashlib
 import struct
-from collections.abc import Iterable
 
 import numpy as np
 import torch
@@ -42,6 +41,8 @@ class ModelBased:
         self._memory = Memory()
         self._pending: dict[int, Pending] = {}
         self._asked: set[Genotype] = set()
+        self._excused = 0
+        """Children told of which nothing is known: they were no balanced ones either."""
         self._proposer = Proposer(space, self._layout, self._memory)
         self._log = hashlib.sha256()
 
@@ -68,14 +69,19 @@ class ModelBased:
         self._log.update(repr(("ask", index, genotype)).encode())
 
     def observe(self, observation: Observation) -> None:
-        """Teach the memory and the policy; a failed child teaches the memory where children fail."""
+        """Teach the memory and the policy; a child that failed by itself teaches the memory where children fail, one
+        that is excused teaches nothing."""
         self._pending.pop(observation.index, None)
         network = self._space.canonical(observation.genotype)
         self._asked.add(network)
         stage = self._space.stage(observation.index)
-        self._memory.tell(network, observation.genotype, stage, observation.reward)
+        if observation.excused:
+            self._excused += 1
+        else:
+            self._memory.tell(network, observation.genotype, stage, observation.reward)
         self._policy.observe(observation)
-        self._log.update(repr(("tell", observation.index, observation.genotype, observation.reward)).encode())
+        what = "excused" if observation.excused else "tell"
+        self._log.update(repr((what, observation.index, observation.genotype, observation.reward)).encode())
 
     def hash(self) -> str:
         """SHA-256 over settings, seed, every ask and tell, and the policy."""
@@ -95,29 +101,32 @@ class ModelBased:
 
     def _choose(self, index: int, stage: int) -> Genotype:
         stream = generator(self._seed, "model", index)
-        ranked: Iterable[Genotype]
-        if index < self._initial or len(self._memory.tells) < _LEAST:
-            ranked = self._first(index, stage)
-        else:
-            ranked = self._proposer.ranked(stage, tuple(self._pending.values()), stream)
+        # Those before this one that are known or in flight: excused ones leave the first ones too few.
+        if index - self._excused < self._initial or len(self._memory.tells) < _LEAST:
+            return self._fresh(self._first(index, stage), stage, stream)
+        ranked = self._proposer.ranked(stage, tuple(self._pending.values()), stream)
         spare: Genotype | None = None
-        for genotype in ranked:
-            if self._space.canonical(genotype) not in self._asked:
-                return genotype
-            spare = spare or genotype
-        return self._anything(stage, spare, stream)
+        for child in ranked:
+            if child.network not in self._asked:
+                return child.genotype
+            spare = spare or child.genotype
+        if spare is not None and self._proposer.sees_all(stage):
+            return spare
+        return self._fresh(spare, stage, stream)
 
-    def _first(self, index: int, stage: int) -> Iterable[Genotype]:
+    def _first(self, index: int, stage: int) -> Genotype:
         known = self._layout.stage(stage)
         draws = [generator(self._seed, f"design/{decision.name}") for decision in known.decisions]
-        yield balanced(known.legal, index, draws)
+        return balanced(known.legal, index, draws)
 
-    def _anything(self, stage: int, spare: Genotype | None, stream: np.random.Generator) -> Genotype:
-        """A uniform child that was not asked for, if a few draws find one."""
+    def _fresh(self, wanted: Genotype | None, stage: int, stream: np.random.Generator) -> Genotype:
+        """``wanted`` or, where its network was asked for, a uniform child whose was not, if a few draws find one."""
+        if wanted is not None and self._space.canonical(wanted) not in self._asked:
+            return wanted
         for _ in range(256):
             genotype = self._space.sample(lambda options: int(stream.integers(options)), stage)
             if self._space.canonical(genotype) not in self._asked:
                 return genotype
-            spare = spare or genotype
-        assert spare is not None
-        return spare
+            wanted = wanted or genotype
+        assert wanted is not None
+        return wanted

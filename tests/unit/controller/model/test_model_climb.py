@@ -5,12 +5,13 @@ import pytest
 import torch
 
 from archsearch.api import Choice, SearchSpace
+from archsearch.controller.model.acquisition import Aim
 from archsearch.controller.model.climb import Function, Slopes, climb
 from archsearch.controller.model.features import Layout
 from archsearch.controller.model.gp import Posterior
 from archsearch.controller.model.kernel import Hyper
 from archsearch.controller.model.paths import Path
-from archsearch.controller.model.search import drawn, mutants, neighbours
+from archsearch.controller.model.search import candidates, drawn, highest, mutants, neighbours
 from archsearch.space import build
 
 
@@ -49,6 +50,43 @@ def test_a_neighbour_is_worth_what_it_is_worth_alone(counts: tuple[int, ...], th
             changed[:, place] = token
             direct = function(layout.encode_tokens(changed, stage))
             torch.testing.assert_close(seen[:, place, number], direct, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("thompson", [True, False])
+def test_single_precision_ranks_neighbours_alike(thompson: bool) -> None:
+    layout = layout_of((3, 3, 4, 4, 2))
+    stage = layout.stage(0)
+    function = function_of(layout, thompson, 1)
+    tokens = drawn(stage, 3, np.random.default_rng(2))
+    exact, quick = (Slopes(layout, stage, function, precise=precise).around(tokens) for precise in (True, False))
+    torch.testing.assert_close(quick.double(), exact, rtol=1e-4, atol=1e-4)
+
+
+def test_the_highest_neighbours_are_those_of_the_highest_values() -> None:
+    layout = layout_of((9,) * 40)
+    stage = layout.stage(0)
+    function = function_of(layout, True, 5)
+    child = drawn(stage, 1, np.random.default_rng(6))[0]
+    every = neighbours(stage, child)
+    values = function(layout.encode_tokens(every, stage))
+    found = highest(Slopes(layout, stage, function), stage, child)
+    expected = every[torch.argsort(values, descending=True)[:256].numpy()]
+    assert {tuple(row) for row in found.tolist()} == {tuple(row) for row in expected.tolist()}
+    small = layout_of((3, 1, 2))
+    few = highest(Slopes(small, small.stage(0), function_of(small, False, 7)), small.stage(0), np.array([1, 0, 0]))
+    assert {tuple(row) for row in few.tolist()} == {(0, 0, 0), (2, 0, 0), (1, 0, 1)}
+
+
+@pytest.mark.parametrize("thompson", [True, False])
+def test_a_wide_stage_has_its_candidates_without_the_features_of_all_its_neighbours(thompson: bool) -> None:
+    choices = tuple(Choice(name=f"d{n}", values=tuple(range(30 * n, 30 * n + 30))) for n in range(80))
+    layout = Layout(build(SearchSpace(choices=choices)))
+    stage = layout.stage(0)
+    posterior = function_of(layout, False, 8).posterior
+    aim = Aim(posterior, 1.0, thompson, np.random.default_rng(9))
+    tokens, values = candidates(layout, stage, aim, drawn(stage, 2, np.random.default_rng(10)))
+    assert len(tokens) == len(values) <= 64 + 128 + 2 + 2 + 256
+    assert float(values[-258:].max()) >= float(values[:-258].max())
 
 
 @pytest.mark.parametrize("thompson", [True, False])

@@ -8,11 +8,12 @@ from torch import Tensor
 from archsearch.api import Choice, SearchSpace
 from archsearch.controller.model.acquisition import Aim, expected_improvement
 from archsearch.controller.model.features import Layout, Points
-from archsearch.controller.model.fit import JITTER, Data, Vector, density_of, most_probable
+from archsearch.controller.model.fit import JITTER, Data, Vector, density_of, groups_of, most_probable
 from archsearch.controller.model.gp import Posterior
 from archsearch.controller.model.grid import Grid, Rows
 from archsearch.controller.model.kernel import Hyper, covariance
 from archsearch.controller.model.paths import Path
+from archsearch.controller.model.search import drawn
 from archsearch.space import build
 
 COUNTS = (3, 3, 4, 2)
@@ -142,6 +143,34 @@ def test_the_gradient_of_the_fit_agrees_with_finite_differences() -> None:
         step[place] = 1e-5
         slope = (density(theta + step)[0] - density(theta - step)[0]) / 2e-5
         assert gradient[place] == pytest.approx(slope, abs=1e-5)
+
+
+def test_up_to_96_decisions_have_relevances_of_their_own_more_share_48_by_kind_and_place() -> None:
+    assert groups_of(["one"] * 96) is None
+    kinds = ["height", "width", "skip", "skip"] * 100
+    groups = groups_of(kinds)
+    assert groups is not None
+    assert set(groups.tolist()) == set(range(48))
+    assert np.bincount(groups).max() - np.bincount(groups).min() <= 1
+    assert not set(groups[0::4]) & set(groups[1::4])
+    assert bool((np.diff(groups[0::4]) >= 0).all())
+
+
+def test_the_gradient_of_a_fit_with_shared_relevances_agrees_with_finite_differences() -> None:
+    layout = layout_of((2,) * 100)
+    stage, stream = layout.stage(0), np.random.default_rng(21)
+    points = layout.encode_tokens(drawn(stage, 12, stream), stage)
+    groups = groups_of(layout.kinds)
+    data = Data(points, torch.from_numpy(stream.standard_normal(12)), torch.from_numpy(layout.owner), groups)
+    density = density_of(data)
+    theta: Vector = stream.normal(-2, 0.5, 5 + 48)
+    _, gradient = density(theta)
+    for place in (0, 1, 2, 3, 4, 5, 20, 52):
+        step = np.zeros(len(theta))
+        step[place] = 1e-5
+        slope = (density(theta + step)[0] - density(theta - step)[0]) / 2e-5
+        assert gradient[place] == pytest.approx(slope, abs=1e-5)
+    assert len(most_probable(data).relevance) == 100
 
 
 def test_the_fit_finds_which_decision_matters() -> None:
