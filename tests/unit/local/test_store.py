@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from archsearch.api import ArchitectureSearch
+from archsearch.api import ArchitectureSearch, Strategy
 from archsearch.controller_contract import OptionProbabilities, PolicyState
 from archsearch.engine.model import Outcome, Phase, Result, Trial
 from archsearch.engine.record import HumanBaseline
@@ -46,8 +46,7 @@ def test_what_was_written_is_read_back_exactly(store: Store, tmp_path: Path, tri
     assert record.warnings == ("first", "second")
     assert (record.outcome, record.human, record.active_seconds) == (OUTCOME, human, 12.5)
     assert record.versions == {"python": "3"}
-    assert record.strategy.reinforce is not None
-    assert record.strategy.reinforce.learning_rate is not None
+    assert record.strategy == Strategy().resolved()
     assert is_finished(tmp_path)
 
 
