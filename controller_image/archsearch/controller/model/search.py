@@ -14,8 +14,8 @@ _MUTANTS = 128
 _EDITS = 3
 _CLIMBERS = 4
 _STEPS = 48
-_DENSE = 1 << 22
-"""Numbers in the features of all neighbours of a child (32 MiB), beyond which a stage is wide: fewer climb, and only
+_DENSE = 1 << 21
+"""Numbers in the features of all neighbours of a child (16 MiB), beyond which a stage is wide: fewer climb, and only
 the highest neighbours are looked at."""
 _FEW = 2
 """Climbers of a wide stage."""
