@@ -21,7 +21,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy: searches are run side by side, not threads of one
+if __name__ == "__main__":
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy: searches are run side by side, not threads of one
 
 from making import Problem
 from peers import PEERS

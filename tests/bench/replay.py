@@ -19,7 +19,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+if __name__ == "__main__":
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 
