@@ -69,7 +69,7 @@ bench: setup ## Measure this release on this machine; also TABLE=CSV: a table; D
 	$(BIN)/archsearch bench controller
 	$(BIN)/archsearch bench memory
 	test -z "$(TABLE)" || $(BIN)/archsearch bench sample-efficiency --table "$(TABLE)" \
-	  --strategy random,reinforce --children $(or $(CHILDREN),300) --seeds $(or $(SEEDS),20) --forked $(or $(FORKED),3)
+	  --strategy random,reinforce,default --children $(or $(CHILDREN),300) --seeds $(or $(SEEDS),20) --forked $(or $(FORKED),3)
 	test -z "$(DATA)" || $(BIN)/python tests/bench/real_images.py --data "$(DATA)"
 	test -z "$(FIGURE)" || $(MAKE) --no-print-directory figure
 
